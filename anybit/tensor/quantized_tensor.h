@@ -1,0 +1,53 @@
+// QuantizedTensor: a matrix stored under a scheme, in the canonical packing that files use.
+// Kernels repack it (kernel/matmul); quantizers make it (quant/).
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "anybit/base/buffer.h"
+#include "anybit/base/result.h"
+#include "anybit/numeric/scheme.h"
+
+namespace anybit::tensor {
+
+/// A [rows, cols] matrix; for a weight, [out_features, in_features].
+///
+/// The same struct holds unquantized matrices: scheme "f32", "f16" or "bf16" with granularity
+/// kNone, whose codes are the plain little-endian elements.
+struct QuantizedTensor {
+  numeric::Scheme scheme;
+  int64_t rows = 0;
+  int64_t cols = 0;
+  Buffer codes;        // Bit stream of num_codes() codes, row-major; or ggml blocks, row-major.
+  Buffer scales;       // Bit stream of scale codes, row-major over scale_shape(); may be empty.
+  Buffer zero_points;  // Bit stream of element codes, one a scale; empty if symmetric.
+  float tensor_scale = 1.0f;
+  std::vector<float> codebook;  // [2^bits] ascending, for kCodebook; else empty.
+
+  /// Bytes of all parts.
+  int64_t size_bytes() const;
+};
+
+/// Whether sizes of all parts agree with scheme, rows and cols.
+/// Errors: kCorruptData naming `name`, the part, the expected and the found size.
+Status validate(const QuantizedTensor& tensor, std::string_view name);
+
+/// Rows [first_row, first_row + num_rows) as floats, by the reference codecs: each operation of
+/// value = tensor_scale * scale * (code value - zero_point) is computed in double and the result
+/// rounded once to float. (ggml types: as dequantize_ggml().)
+/// Pre: validate() holds; out.size() == num_rows * cols.
+Status dequantize_rows(const QuantizedTensor& tensor, int64_t first_row, int64_t num_rows,
+                       std::span<float> out);
+
+/// All rows. Post: [rows * cols], row-major.
+Result<std::vector<float>> dequantize(const QuantizedTensor& tensor);
+
+/// The scales as floats (scale codes decoded, tensor_scale not applied), row-major.
+std::vector<float> decode_scales(const QuantizedTensor& tensor);
+
+/// A matrix of plain f32 elements, copied from `values`.
+QuantizedTensor dense_f32(std::span<const float> values, int64_t rows, int64_t cols);
+
+}  // namespace anybit::tensor

@@ -6,10 +6,10 @@ namespace anybit::internal {
 [[noreturn]] void check_failed(const char* file, int line, const char* condition);
 }  // namespace anybit::internal
 
-#define ANYBIT_CHECK(condition)                                                        \
-  do {                                                                                 \
-    if (!(condition)) [[unlikely]]                                                     \
-      ::anybit::internal::check_failed(__FILE__, __LINE__, #condition);                \
+#define ANYBIT_CHECK(condition)                                         \
+  do {                                                                  \
+    if (!(condition)) [[unlikely]]                                      \
+      ::anybit::internal::check_failed(__FILE__, __LINE__, #condition); \
   } while (false)
 
 #ifdef NDEBUG

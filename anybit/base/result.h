@@ -54,15 +54,15 @@ template <class... Args>
 #define ANYBIT_CONCAT(a, b) ANYBIT_CONCAT_INNER(a, b)
 
 /// Leaves the enclosing function with the error of `expr`, if it has one.
-#define ANYBIT_TRY(expr)                                                                     \
-  do {                                                                                       \
-    if (auto anybit_result = (expr); !anybit_result)                                         \
-      return tl::make_unexpected(std::move(anybit_result).error());                          \
+#define ANYBIT_TRY(expr)                                            \
+  do {                                                              \
+    if (auto anybit_result = (expr); !anybit_result)                \
+      return tl::make_unexpected(std::move(anybit_result).error()); \
   } while (false)
 
 /// ANYBIT_ASSIGN(auto file, open(path)): declares or assigns the value, or leaves with the error.
-#define ANYBIT_ASSIGN(declaration, expr)                                                       \
-  auto ANYBIT_CONCAT(anybit_result_, __LINE__) = (expr);                                       \
-  if (!ANYBIT_CONCAT(anybit_result_, __LINE__))                                                \
-    return tl::make_unexpected(std::move(ANYBIT_CONCAT(anybit_result_, __LINE__)).error());    \
+#define ANYBIT_ASSIGN(declaration, expr)                                                    \
+  auto ANYBIT_CONCAT(anybit_result_, __LINE__) = (expr);                                    \
+  if (!ANYBIT_CONCAT(anybit_result_, __LINE__))                                             \
+    return tl::make_unexpected(std::move(ANYBIT_CONCAT(anybit_result_, __LINE__)).error()); \
   declaration = std::move(*ANYBIT_CONCAT(anybit_result_, __LINE__))

@@ -2,7 +2,8 @@ option(ANYBIT_SANITIZE_ADDRESS "Compile with AddressSanitizer and UndefinedBehav
 option(ANYBIT_SANITIZE_THREAD "Compile with ThreadSanitizer" OFF)
 option(ANYBIT_FUZZ "Build the libFuzzer targets (clang)" OFF)
 
-add_compile_options(-Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Werror=return-type)
+add_compile_options(-Wall -Wextra -Wconversion -Wno-sign-conversion -Wno-missing-field-initializers
+                    -Werror=return-type)
 # Results must not depend on how the compiler contracts or reorders floating-point operations.
 add_compile_options(-ffp-contract=off)
 if(ANYBIT_SANITIZE_ADDRESS)

@@ -82,7 +82,7 @@ double ScaleChoice::rule_scale(std::span<const float> group) const {
     case ElementKind::kComplex: return mean_longer_component(group);
     case ElementKind::kPosit: return root_mean_square(group);
     case ElementKind::kInt:
-      if (scheme_.element.bits == 1) return mean_magnitude(group) * rounder_->format().num_codes();
+      if (scheme_.element.bits == 1) return 2 * mean_magnitude(group);
       [[fallthrough]];
     case ElementKind::kUint:
     case ElementKind::kFloat:

@@ -24,7 +24,7 @@ namespace anybit::numeric {
 /// What all blocks of one type have in common.
 struct GroupFormat {
   GgmlType type = GgmlType::kNone;
-  int code_bits = 0;   // 1..8: codes are below 2^code_bits (TQ2_0 and FP4 use all of them).
+  int code_bits = 0;   // 1..8; every code is below lut.size() <= 2^code_bits.
   int group_size = 0;  // Elements that share sub_scale and sub_min: 16 or 32.
   int super_size = 0;  // Elements that share super_scale and super_min: a multiple of group_size.
   bool has_min = false;

@@ -76,6 +76,10 @@ constexpr ElementFormat posit_format(int bits, int es) {
   return {ElementKind::kPosit, static_cast<uint8_t>(bits), static_cast<uint8_t>(es), 0, 0,
           Specials::kNanOnly, true};
 }
+constexpr ElementFormat lns_format(int bits, int fraction_bits) {
+  return {ElementKind::kLns, static_cast<uint8_t>(bits), 0, static_cast<uint8_t>(fraction_bits), 0,
+          Specials::kNone, true};
+}
 constexpr ElementFormat codebook_format(int bits) {
   return {ElementKind::kCodebook, static_cast<uint8_t>(bits), 0, 0, 0, Specials::kNone, true};
 }

@@ -55,12 +55,14 @@ constexpr int kCodesPerWord = kBits <= 8    ? 8
                               : kBits <= 28 ? 2
                                             : 1;
 
-template <int kBits>
+/// kReadsPast: each load takes 8 bytes, needed or not.
+template <int kBits, bool kReadsPast>
 void unpack_eight(const std::byte* packed, uint32_t* codes) {
   constexpr int kCount = kCodesPerWord<kBits>;
   for (int first = 0; first < 8; first += kCount) {
     const int bit = first * kBits;
-    const uint64_t word = load_le(packed + bit / 8, (bit % 8 + kCount * kBits + 7) / 8);
+    const int size = kReadsPast ? 8 : (bit % 8 + kCount * kBits + 7) / 8;
+    const uint64_t word = load_le(packed + bit / 8, size);
     for (int i = 0; i < kCount; ++i) {
       codes[first + i] = static_cast<uint32_t>(word >> (bit % 8 + i * kBits) & low_mask(kBits));
     }
@@ -82,8 +84,18 @@ void pack_eight(const uint32_t* codes, std::byte* packed) {
 }
 
 template <int kBits>
-void unpack_run(const std::byte* packed, uint32_t* codes, int64_t eights) {
-  for (int64_t i = 0; i < eights; ++i) unpack_eight<kBits>(packed + i * kBits, codes + i * 8);
+void unpack_run(std::span<const std::byte> packed, uint32_t* codes, int64_t eights) {
+  // Of eight codes, the last load starts so many bytes after the first.
+  constexpr int kLastLoad = (8 - kCodesPerWord<kBits>)*kBits / 8;
+  const int64_t room = static_cast<int64_t>(packed.size()) - kLastLoad - 8;
+  const int64_t whole_loads = room < 0 ? 0 : std::min(eights, room / kBits + 1);
+  const std::byte* at = packed.data();
+  for (int64_t i = 0; i < whole_loads; ++i) {
+    unpack_eight<kBits, true>(at + i * kBits, codes + i * 8);
+  }
+  for (int64_t i = whole_loads; i < eights; ++i) {
+    unpack_eight<kBits, false>(at + i * kBits, codes + i * 8);
+  }
 }
 
 template <int kBits>
@@ -132,7 +144,8 @@ void unpack_codes(std::span<const std::byte> packed, int bits, std::span<uint32_
   const int64_t eights = (count - head) / 8;
   for (int64_t i = 0; i < head; ++i) codes[i] = read_code(packed.data(), bits, first + i);
   with_bits(bits, [&](auto width) {
-    unpack_run<width.value>(packed.data() + (first + head) / 8 * bits, codes.data() + head, eights);
+    unpack_run<width.value>(packed.subspan(static_cast<size_t>((first + head) / 8 * bits)),
+                            codes.data() + head, eights);
   });
   for (int64_t i = head + eights * 8; i < count; ++i) {
     codes[i] = read_code(packed.data(), bits, first + i);

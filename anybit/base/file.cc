@@ -113,6 +113,19 @@ Status AtomicFile::write(std::string_view text) {
   return write(std::as_bytes(std::span(text.data(), text.size())));
 }
 
+Status AtomicFile::write_at(int64_t offset, std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t written = ::pwrite(descriptor_, bytes.data(), bytes.size(), offset);
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) {
+      return fail(ErrorCode::kIo, "{}: cannot write: {}", path_.string(), system_reason(errno));
+    }
+    offset += written;
+    bytes = bytes.subspan(static_cast<size_t>(written));
+  }
+  return {};
+}
+
 Status AtomicFile::commit() {
   if (::fsync(descriptor_) != 0 || ::rename(temporary_path_.c_str(), path_.c_str()) != 0) {
     const int error = errno;

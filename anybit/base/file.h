@@ -37,7 +37,11 @@ class AtomicFile {
   Status write(std::span<const std::byte> bytes);
   Status write(std::string_view text);
 
-  /// Bytes written so far.
+  /// Writes at `offset`, wherever write() stands; bytes never written read as zero.
+  /// Pre: offset >= 0. Errors: kIo.
+  Status write_at(int64_t offset, std::span<const std::byte> bytes);
+
+  /// Bytes appended so far.
   int64_t position() const { return position_; }
 
   /// fsync, rename over the final name, fsync the directory. No write may follow.

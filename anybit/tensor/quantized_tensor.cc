@@ -147,10 +147,10 @@ class RowDecoder {
     return double{tensor_.tensor_scale} * scale_values_(code);
   }
 
+  // A zero point is the integer its code spells, whatever binary places the element has.
   double zero_point_at(int64_t index) const {
     if (!tensor_.scheme.has_zero_point) return 0;
-    return code_values_(
-        numeric::unpack_code(tensor_.zero_points.bytes(), tensor_.scheme.element.bits, index));
+    return numeric::unpack_code(tensor_.zero_points.bytes(), tensor_.scheme.element.bits, index);
   }
 
   double code_value(int64_t col) const {

@@ -28,7 +28,8 @@ Result<Activation> parse_activation(std::string_view text);
 /// Shapes: gate, up [num_rows, row_size] with `row_stride` floats from a row to the next (so that
 /// both may be halves of one matrix); out [num_rows, row_size], dense.
 /// Pre: row_stride >= row_size; out may be gate or up if row_stride is row_size.
-/// Elements: f32. f is right to 4 ulp of its value, or 2^-126 where it is subnormal; NaN stays NaN.
+/// Elements: f32. f is right to 4 ulp for kSilu, 8 for kGelu, 4 + 4 |u| for kGeluTanh with u the
+/// argument of its tanh, or to 2^-120; kRelu is exact. NaN stays NaN; -inf gives NaN, 0 for kRelu.
 void gated_activation(Activation activation, const float* gate, const float* up, int64_t num_rows,
                       int64_t row_size, int64_t row_stride, float* out, Threads threads);
 

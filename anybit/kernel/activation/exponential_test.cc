@@ -17,7 +17,7 @@ double ulp(double exact) {
   return std::max(0x1p-149, std::ldexp(1.0, std::ilogb(exact) - 23));
 }
 
-// Every 61st float of both signs: 70 million values in all, all exponents, dense in mantissas.
+// Every 61st float of both signs, 13 million values: all exponents, dense in mantissas.
 TEST(Exponential, IsWithinTwoUlp) {
   constexpr uint32_t kStep = 61;
   constexpr int64_t kBatch = 1 << 16;
@@ -34,7 +34,7 @@ TEST(Exponential, IsWithinTwoUlp) {
         x[i] = i % 2 ? -magnitude : magnitude;
       }
       variant.function(x.data(), kBatch, y.data());
-      for (int64_t i = 0; i < kBatch; i += 5) {
+      for (int64_t i = 0; i < kBatch; ++i) {
         const double exact = std::exp(double{x[i]});
         if (exact > std::numeric_limits<float>::max()) {
           if (exact < 0x1.000001p128) continue;  // Either neighbour is right.

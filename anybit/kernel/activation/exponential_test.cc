@@ -17,9 +17,9 @@ double ulp(double exact) {
   return std::max(0x1p-149, std::ldexp(1.0, std::ilogb(exact) - 23));
 }
 
-// Every 61st float of both signs, 13 million values: all exponents, dense in mantissas.
+// Every 251st float of both signs, 3 million values: all exponents, dense in mantissas.
 TEST(Exponential, IsWithinTwoUlp) {
-  constexpr uint32_t kStep = 61;
+  constexpr uint32_t kStep = 251;
   constexpr int64_t kBatch = 1 << 16;
   std::vector<float> x(kBatch), y(kBatch);
   for (const auto& variant : exponential_variants()) {

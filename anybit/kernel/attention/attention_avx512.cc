@@ -1,0 +1,9 @@
+#include "anybit/kernel/attention/internal/attention_tile.h"
+#include "anybit/kernel/attention/internal/attention_vector.h"
+
+namespace anybit::kernel::internal {
+
+constexpr AttentionTile kAttentionTileAvx512 = {decode_rows_vector, attend_vector, merge_vector,
+                                                finish_vector};
+
+}  // namespace anybit::kernel::internal

@@ -4,6 +4,9 @@ option(ANYBIT_FUZZ "Build the libFuzzer targets (clang)" OFF)
 
 add_compile_options(-Wall -Wextra -Wconversion -Wno-sign-conversion -Wno-missing-field-initializers
                     -Werror=return-type)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  add_compile_options(-Wno-restrict)  # GCC 12 reports std::string concatenation falsely.
+endif()
 # Results must not depend on how the compiler contracts or reorders floating-point operations.
 add_compile_options(-ffp-contract=off)
 if(ANYBIT_SANITIZE_ADDRESS)

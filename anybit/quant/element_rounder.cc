@@ -90,6 +90,10 @@ void ElementRounder::build_table() {
   std::ranges::sort(ascending);
   for (size_t i = 0; i < ascending.size(); ++i) {
     values_.push_back(ascending[i].first);
+    if (ascending[i].first == 0 && !is_codebook) {
+      zero_interval_ = i;
+      negative_zero_code_ = static_cast<uint16_t>(code_of(-0.0f));
+    }
     codes_.push_back(ascending[i].second);
     if (i == 0) continue;
     const float below = ascending[i - 1].first, above = ascending[i].first;
@@ -99,12 +103,12 @@ void ElementRounder::build_table() {
   thresholds_.resize((size_t{1} << format_.bits) - 1, std::numeric_limits<float>::infinity());
 }
 
-int ElementRounder::interval(float x) const {
+size_t ElementRounder::interval(float x) const {
   size_t index = 0;
   for (size_t step = (thresholds_.size() + 1) / 2; step > 0; step /= 2) {
     index += x >= thresholds_[index + step - 1] ? step : 0;
   }
-  return static_cast<int>(std::min(index, values_.size() - 1));
+  return std::min(index, values_.size() - 1);
 }
 
 uint32_t ElementRounder::encode(float x) const {
@@ -114,7 +118,10 @@ uint32_t ElementRounder::encode(float x) const {
     const auto code = static_cast<int32_t>(std::lrintf(limited));
     return static_cast<uint32_t>(code) & static_cast<uint32_t>(format_.num_codes() - 1);
   }
-  if (!thresholds_.empty()) return codes_[static_cast<size_t>(interval(x))];
+  if (!thresholds_.empty()) {
+    const size_t index = interval(x);
+    return index == zero_interval_ && x < 0 ? negative_zero_code_ : codes_[index];
+  }
   return numeric::encode(format_, x);
 }
 
@@ -130,7 +137,7 @@ float ElementRounder::round(float x) const {
                                      static_cast<float>(max_code_));
     return std::nearbyintf(limited) / integer_scale_;
   }
-  if (!thresholds_.empty()) return values_[static_cast<size_t>(interval(x))];
+  if (!thresholds_.empty()) return values_[interval(x)];
   return value(encode(x));
 }
 

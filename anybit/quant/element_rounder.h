@@ -2,6 +2,7 @@
 // by comparisons with thresholds that were found through it.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -34,7 +35,7 @@ class ElementRounder {
 
  private:
   void build_table();
-  int interval(float x) const;
+  size_t interval(float x) const;
 
   numeric::ElementFormat format_;
   double max_value_ = 0;
@@ -48,6 +49,8 @@ class ElementRounder {
   std::vector<float> values_;      // Of each interval.
   std::vector<uint16_t> codes_;    // Of each interval.
   std::vector<float> value_of_code_;
+  size_t zero_interval_ = SIZE_MAX;  // The interval of 0 in formats that have -0, and
+  uint16_t negative_zero_code_ = 0;  // the code of its negative values.
 };
 
 }  // namespace anybit::quant

@@ -204,7 +204,7 @@ std::vector<GroupGrid> choose_grids(const WeightMatrix& weight, const Scheme& sc
 
 // Runs of one row that share a scale, left to right.
 template <class Body>
-void for_each_run(const Scheme& scheme, const WeightMatrix& weight, int64_t row, const Body& body) {
+void for_each_run(const Scheme& scheme, const WeightMatrix& weight, const Body& body) {
   for (int64_t col = 0; col < weight.cols;) {
     int64_t width = weight.cols;
     if (scheme.granularity == Granularity::kGroup) width = scheme.group_size;
@@ -227,7 +227,7 @@ void encode_rows(const WeightMatrix& weight, const ScaleChoice* choice,
   parallel_for(options.threads, weight.rows, kRowGrain, [&](int64_t begin, int64_t end) {
     std::vector<uint32_t> codes(static_cast<size_t>(codes_per_row));
     for (int64_t row = begin; row < end; ++row) {
-      for_each_run(scheme, weight, row, [&](int64_t col, int64_t width) {
+      for_each_run(scheme, weight, [&](int64_t col, int64_t width) {
         const auto values = weight.values.subspan(static_cast<size_t>(row * weight.cols + col),
                                                   static_cast<size_t>(width));
         const auto run_codes =

@@ -137,7 +137,7 @@ Status check_float_values(std::string_view text, const ElementFormat& f) {
                 "double), found 2^{} to 2^{}",
                 text, min_log2, max_log2 + 1);
   }
-  if (max_finite(f) <= 0) {
+  if (f.exponent_bits + f.mantissa_bits == 0 || max_finite(f) <= 0) {
     return fail(ErrorCode::kInvalidArgument,
                 "element format \"{}\": expected a format with a positive finite value", text);
   }

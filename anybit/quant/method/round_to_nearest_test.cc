@@ -93,7 +93,7 @@ TEST(RoundToNearest, EverySchemeIsValidAndBelowTheErrorOfStoringZero) {
 
 TEST(RoundToNearest, ErrorFallsWithBits) {
   const std::vector<float> values = gaussian_weight(2);
-  double previous = 1;
+  double previous = std::numeric_limits<double>::infinity();
   for (const char* scheme : {"int2_g32", "int3_g32", "int4_g32", "int5_g32", "int6_g32", "int7_g32",
                              "int8_g32", "int12_g32"}) {
     const double error = relative_error(values, scheme, "rtn");

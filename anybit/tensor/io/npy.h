@@ -20,8 +20,8 @@ Result<Tensor> read_npy(const std::filesystem::path& path);
 /// One file's bytes; `file_name` opens error messages. Errors: as for read_npy().
 Result<Tensor> parse_npy(const Buffer& file, std::string_view file_name);
 
-/// Writes version 1 (version 2 if the header needs it), in C order.
-/// Errors: kUnsupported for types NumPy lacks (bf16, 8-bit floats); kIo.
+/// Writes version 1, in C order.
+/// Errors: kUnsupported for types NumPy lacks (bf16, 8-bit floats) or over 64 extents; kIo.
 Status write_npy(const std::filesystem::path& path, const Tensor& tensor);
 
 }  // namespace anybit::tensor

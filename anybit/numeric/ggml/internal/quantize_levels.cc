@@ -189,12 +189,15 @@ float amax_of(const float* values, int count) {
   return amax;
 }
 
+/// The largest with which 6, the largest FP4 value, is finite in f32.
+constexpr int kMaxE8m0Code = 125 + 127;
+
 /// The OCP rule: the exponent of amax less that of the largest FP4 value, 6 = 1.5 * 2^2.
 uint8_t ocp_scale_code(float amax) {
   if (amax == 0) return 0;
   int exponent;
   std::frexp(amax, &exponent);
-  return static_cast<uint8_t>(std::clamp(exponent - 1 - 2 + 127, 0, 254));
+  return static_cast<uint8_t>(std::clamp(exponent - 1 - 2 + 127, 0, kMaxE8m0Code));
 }
 
 struct QuantizerRow {
@@ -232,7 +235,7 @@ void quantize_mxfp4(const float* values, int64_t count, const float* importance,
   for (int64_t i = 0; i < count; i += 32, blocks += 17) {
     uint8_t code = ocp_scale_code(amax_of(values + i, 32));
     if (importance != nullptr) {
-      code = search_fp4_scale(values + i, importance + i, 32, code, 1, 254, half_of_e8m0);
+      code = search_fp4_scale(values + i, importance + i, 32, code, 1, kMaxE8m0Code, half_of_e8m0);
     }
     blocks[0] = code;
     pack_fp4_codes(values + i, 32, half_of_e8m0(code), blocks + 1);

@@ -198,27 +198,6 @@ template AffineFit search_affine<32>(const float*, const float*, int, const Affi
 template float search_symmetric<16>(const float*, const float*, int);
 template float search_symmetric<32>(const float*, const float*, int);
 
-float descend_symmetric(const float* values, int count, int num_negative) {
-  const float largest = extreme(values, count);
-  if (std::fabs(largest) < kLeastExtreme) return 0;
-  const auto low = static_cast<float>(-num_negative), high = static_cast<float>(num_negative - 1);
-  Descent descent;
-  for (int i = 0; i < count; ++i) {
-    const float x = values[i], code = rounded(x * (low / largest), low, high);
-    descent.codes[i] = code;
-    descent.wcx += x * x * x * code;
-    descent.wcc += x * x * code * code;
-  }
-  bool changed = true;
-  for (int sweep = 0; sweep < kMaxSweeps && changed; ++sweep) {
-    changed = false;
-    for (int i = 0; i < count; ++i) {
-      changed |= descent.improve(i, values[i], values[i] * values[i], low, high);
-    }
-  }
-  return descent.wcc > 0 ? descent.wcx / descent.wcc : 0;
-}
-
 float search_positive(const float* values, const float* weights, int count, int max_code) {
   const float largest = *std::max_element(values, values + count);
   if (largest < kLeastExtreme) return 0;

@@ -1,6 +1,6 @@
 // Searches for the scale (and min) of one group of values that make a weighted error small.
 // Source: the k-quant encoders of ggml (make_qkx2_quants, make_qkx3_quants, make_qx_quants,
-// make_q3_quants, make_qp_quants): the candidates tried and the errors compared are theirs. Codes
+// make_qp_quants): the candidates tried and the errors compared are theirs. Codes
 // are always rounded again with the scales as stored.
 #pragma once
 
@@ -37,9 +37,6 @@ AffineFit search_affine(const float* values, const float* weights, int max_code,
 /// Pre: as above.
 template <int kCount>
 float search_symmetric(const float* values, const float* weights, int num_negative);
-
-/// As search_symmetric(), with weights values^2, by changing one code at a time.
-float descend_symmetric(const float* values, int count, int num_negative);
 
 /// The best scale for value = scale * code, codes 0..max_code, of non-negative values.
 float search_positive(const float* values, const float* weights, int count, int max_code);

@@ -33,14 +33,14 @@ Result<numeric::Scheme> embedding_scheme(const PlanOptions& options, int64_t row
   return numeric::parse_scheme(kDefaultEmbeddingScheme);
 }
 
-Result<std::optional<numeric::Scheme>> scheme_by_role(const TensorSummary& tensor,
+Result<std::optional<numeric::Scheme>> scheme_by_kind(const TensorSummary& tensor,
                                                       const PlanOptions& options) {
-  switch (tensor.role) {
-    case TensorRole::kVector:
-    case TensorRole::kRouter: return std::nullopt;
-    case TensorRole::kLinear: return options.scheme;
-    case TensorRole::kEmbedding:
-    case TensorRole::kOutput: {
+  switch (tensor.kind) {
+    case TensorKind::kVector:
+    case TensorKind::kRouter: return std::nullopt;
+    case TensorKind::kLinear: return options.scheme;
+    case TensorKind::kEmbedding:
+    case TensorKind::kOutput: {
       ANYBIT_ASSIGN(const numeric::Scheme scheme,
                     embedding_scheme(options, tensor.shape[0], tensor.shape[1]));
       return scheme;
@@ -98,7 +98,7 @@ Result<std::vector<PlannedTensor>> plan_quantization(std::span<const TensorSumma
     if (decisive != nullptr) {
       planned.scheme = decisive->rule->scheme;
     } else {
-      ANYBIT_ASSIGN(planned.scheme, scheme_by_role(tensor, options));
+      ANYBIT_ASSIGN(planned.scheme, scheme_by_kind(tensor, options));
     }
     if (planned.scheme) ANYBIT_TRY(check_fits(planned));
     plan.push_back(std::move(planned));

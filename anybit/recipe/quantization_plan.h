@@ -14,7 +14,7 @@
 namespace anybit::recipe {
 
 /// What a tensor does in its model.
-enum class TensorRole : uint8_t {
+enum class TensorKind : uint8_t {
   kLinear,     // A matrix of a decoder layer: [out_features, in_features].
   kEmbedding,  // [vocab_size, hidden_size], rows looked up; also the output matrix when tied.
   kOutput,     // [vocab_size, hidden_size], multiplied.
@@ -26,7 +26,7 @@ enum class TensorRole : uint8_t {
 struct TensorSummary {
   std::string name;
   std::vector<int64_t> shape;  // Slowest first.
-  TensorRole role = TensorRole::kVector;
+  TensorKind kind = TensorKind::kVector;
   int64_t layer = -1;  // -1: outside the layers.
 };
 

@@ -6,11 +6,11 @@ namespace anybit::recipe {
 namespace {
 
 std::vector<TensorSummary> small_model() {
-  return {{"model.embed_tokens.weight", {512, 64}, TensorRole::kEmbedding, -1},
-          {"model.layers.0.input_layernorm.weight", {64}, TensorRole::kVector, 0},
-          {"model.layers.0.self_attn.q_proj.weight", {64, 64}, TensorRole::kLinear, 0},
-          {"model.layers.0.mlp.gate.weight", {4, 64}, TensorRole::kRouter, 0},
-          {"model.layers.1.mlp.down_proj.weight", {64, 128}, TensorRole::kLinear, 1}};
+  return {{"model.embed_tokens.weight", {512, 64}, TensorKind::kEmbedding, -1},
+          {"model.layers.0.input_layernorm.weight", {64}, TensorKind::kVector, 0},
+          {"model.layers.0.self_attn.q_proj.weight", {64, 64}, TensorKind::kLinear, 0},
+          {"model.layers.0.mlp.gate.weight", {4, 64}, TensorKind::kRouter, 0},
+          {"model.layers.1.mlp.down_proj.weight", {64, 128}, TensorKind::kLinear, 1}};
 }
 
 PlanOptions options_for(std::string_view scheme) {

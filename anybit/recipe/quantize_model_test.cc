@@ -28,11 +28,11 @@ std::vector<float> values_of(std::string_view name, int64_t count) {
 CheckpointSource small_checkpoint(int* loads, std::string failing = "") {
   CheckpointSource source;
   source.description = "small";
-  source.tensors.push_back({"embed.weight", {40, 64}, TensorRole::kEmbedding, -1});
+  source.tensors.push_back({"embed.weight", {40, 64}, TensorKind::kEmbedding, -1});
   for (int64_t i = 0; i < kLayers; ++i) {
     source.tensors.push_back(
-        {fmt::format("layers.{}.proj.weight", i), {32, 64}, TensorRole::kLinear, i});
-    source.tensors.push_back({fmt::format("layers.{}.norm", i), {64}, TensorRole::kVector, i});
+        {fmt::format("layers.{}.proj.weight", i), {32, 64}, TensorKind::kLinear, i});
+    source.tensors.push_back({fmt::format("layers.{}.norm", i), {64}, TensorKind::kVector, i});
   }
   const auto tensors = source.tensors;
   source.matrix = [tensors, loads, failing](size_t i) -> Result<tensor::QuantizedTensor> {

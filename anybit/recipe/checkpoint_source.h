@@ -1,0 +1,17 @@
+// Checkpoints as quantization reads them (quantize_model.h), from the files a user has.
+#pragma once
+
+#include <filesystem>
+
+#include "anybit/base/result.h"
+#include "anybit/recipe/quantize_model.h"
+
+namespace anybit::recipe {
+
+/// A Hugging Face folder: config.json, safetensors (plain, or quantized by Anybit and then decoded
+/// again) and its small text files (tokenizer, generation settings, chat template).
+/// A tensor that the model's family does not know is kept as it is.
+/// Errors: those of tensor::QuantizedFolder::open() and model::parse_model_config().
+Result<CheckpointSource> open_folder_checkpoint(const std::filesystem::path& folder);
+
+}  // namespace anybit::recipe

@@ -328,7 +328,8 @@ std::vector<std::string> all_format_names() {
   for (int bits = 2; bits <= 16; ++bits) {
     for (int es = 0; es <= 3; ++es) candidates.push_back(fmt::format("posit{}_{}", bits, es));
     for (int fraction = 0; fraction <= bits - 2; ++fraction) {
-      candidates.push_back(fmt::format("lns{}_{}", bits, fraction));
+      const bool is_listed = bits <= 10 || fraction == bits / 2 || fraction == bits - 2;
+      if (is_listed) candidates.push_back(fmt::format("lns{}_{}", bits, fraction));
     }
   }
   for (int exponent = 0; exponent <= 8; ++exponent) {

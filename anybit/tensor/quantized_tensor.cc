@@ -27,44 +27,19 @@ Status expect_bytes(std::string_view name, std::string_view part, int64_t expect
               found.size());
 }
 
-Status check_extents(const QuantizedTensor& tensor, std::string_view name) {
+Status check_extents(const Scheme& scheme, int64_t rows, int64_t cols, std::string_view name) {
   // No code, scale or block takes more bits an element than this, so sizes below cannot overflow.
   constexpr int64_t kMostBits = 1 << 12;
-  const std::optional<int64_t> count = checked_product(tensor.rows, tensor.cols);
-  if (!count || !checked_product(*count, kMostBits) || !checked_product(tensor.rows, kMostBits) ||
-      !checked_product(tensor.cols, kMostBits)) {
+  const std::optional<int64_t> count = checked_product(rows, cols);
+  if (!count || !checked_product(*count, kMostBits) || !checked_product(rows, kMostBits) ||
+      !checked_product(cols, kMostBits)) {
     return fail(ErrorCode::kCorruptData, "{}: expected a matrix that fits in memory, found {} x {}",
-                name, tensor.rows, tensor.cols);
+                name, rows, cols);
   }
-  if (auto fits = numeric::check_fits(tensor.scheme, tensor.rows, tensor.cols); !fits) {
+  if (auto fits = numeric::check_fits(scheme, rows, cols); !fits) {
     return fail(ErrorCode::kCorruptData, "{}: {}", name, fits.error().message);
   }
   return {};
-}
-
-Status check_codes(const QuantizedTensor& tensor, std::string_view name) {
-  const Scheme& scheme = tensor.scheme;
-  if (scheme.ggml == GgmlType::kNone) {
-    const int64_t count = numeric::num_codes(scheme, tensor.rows, tensor.cols);
-    return expect_bytes(name, "codes", numeric::packed_size_bytes(count, scheme.element.bits),
-                        tensor.codes);
-  }
-  const numeric::GgmlTypeTraits* traits = numeric::find_ggml_type(scheme.ggml);
-  if (traits == nullptr || tensor.cols % traits->block_elements != 0) {
-    return fail(ErrorCode::kCorruptData, "{}: ggml type {} cannot hold rows of {} elements", name,
-                static_cast<int>(scheme.ggml), tensor.cols);
-  }
-  const int64_t blocks = tensor.rows * (tensor.cols / traits->block_elements);
-  return expect_bytes(name, "codes", blocks * traits->block_bytes, tensor.codes);
-}
-
-Status check_codebook(const QuantizedTensor& tensor, std::string_view name) {
-  const bool has_one =
-      tensor.scheme.ggml == GgmlType::kNone && tensor.scheme.element.kind == ElementKind::kCodebook;
-  const auto expected = has_one ? tensor.scheme.element.num_codes() : 0;
-  if (tensor.codebook.size() == expected) return {};
-  return fail(ErrorCode::kCorruptData, "{}: codebook: expected {} values, found {}", name, expected,
-              tensor.codebook.size());
 }
 
 int64_t num_scales(const QuantizedTensor& tensor) {
@@ -175,20 +150,43 @@ int64_t QuantizedTensor::size_bytes() const {
   return codes.size() + scales.size() + zero_points.size() + codebook_bytes + tensor_scale_bytes;
 }
 
+Result<PartSizes> part_sizes(const Scheme& scheme, int64_t rows, int64_t cols,
+                             std::string_view name) {
+  ANYBIT_TRY(check_extents(scheme, rows, cols, name));
+  PartSizes sizes;
+  if (scheme.ggml != GgmlType::kNone) {
+    const numeric::GgmlTypeTraits* traits = numeric::find_ggml_type(scheme.ggml);
+    if (traits == nullptr || cols % traits->block_elements != 0) {
+      return fail(ErrorCode::kCorruptData, "{}: ggml type {} cannot hold rows of {} elements", name,
+                  static_cast<int>(scheme.ggml), cols);
+    }
+    sizes.codes_bytes = rows * (cols / traits->block_elements) * traits->block_bytes;
+    return sizes;
+  }
+  sizes.codes_bytes =
+      numeric::packed_size_bytes(numeric::num_codes(scheme, rows, cols), scheme.element.bits);
+  if (scheme.element.kind == ElementKind::kCodebook) {
+    sizes.codebook_values = static_cast<int64_t>(scheme.element.num_codes());
+  }
+  if (scheme.granularity == Granularity::kNone) return sizes;
+  const int64_t num_scales = numeric::scale_shape(scheme, rows, cols).count();
+  sizes.scales_bytes = numeric::packed_size_bytes(num_scales, scheme.scale.bits);
+  if (scheme.has_zero_point) {
+    sizes.zero_points_bytes = numeric::packed_size_bytes(num_scales, scheme.element.bits);
+  }
+  return sizes;
+}
+
 Status validate(const QuantizedTensor& tensor, std::string_view name) {
-  ANYBIT_TRY(check_extents(tensor, name));
-  ANYBIT_TRY(check_codes(tensor, name));
-  ANYBIT_TRY(check_codebook(tensor, name));
   const Scheme& scheme = tensor.scheme;
-  const bool has_scales =
-      scheme.ggml == GgmlType::kNone && scheme.granularity != Granularity::kNone;
-  const int64_t count = has_scales ? num_scales(tensor) : 0;
-  ANYBIT_TRY(expect_bytes(name, "scales", numeric::packed_size_bytes(count, scheme.scale.bits),
-                          tensor.scales));
-  const int64_t zero_point_count = scheme.has_zero_point ? count : 0;
-  ANYBIT_TRY(expect_bytes(name, "zero points",
-                          numeric::packed_size_bytes(zero_point_count, scheme.element.bits),
-                          tensor.zero_points));
+  ANYBIT_ASSIGN(const PartSizes sizes, part_sizes(scheme, tensor.rows, tensor.cols, name));
+  ANYBIT_TRY(expect_bytes(name, "codes", sizes.codes_bytes, tensor.codes));
+  ANYBIT_TRY(expect_bytes(name, "scales", sizes.scales_bytes, tensor.scales));
+  ANYBIT_TRY(expect_bytes(name, "zero points", sizes.zero_points_bytes, tensor.zero_points));
+  if (std::ssize(tensor.codebook) != sizes.codebook_values) {
+    return fail(ErrorCode::kCorruptData, "{}: codebook: expected {} values, found {}", name,
+                sizes.codebook_values, tensor.codebook.size());
+  }
   if (!scheme.has_tensor_scale && tensor.tensor_scale != 1.0F) {
     return fail(ErrorCode::kCorruptData, "{}: tensor scale: expected 1 under {}, found {}", name,
                 numeric::scheme_name(scheme), tensor.tensor_scale);

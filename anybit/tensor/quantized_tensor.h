@@ -30,6 +30,20 @@ struct QuantizedTensor {
   int64_t size_bytes() const;
 };
 
+/// What the parts of a [rows, cols] matrix take under a scheme.
+struct PartSizes {
+  int64_t codes_bytes = 0;
+  int64_t scales_bytes = 0;
+  int64_t zero_points_bytes = 0;
+  int64_t codebook_values = 0;
+};
+
+/// Safe on extents and schemes from files.
+/// Errors: kCorruptData naming `name` if the extents are negative, overflow or do not fit the
+/// scheme.
+Result<PartSizes> part_sizes(const numeric::Scheme& scheme, int64_t rows, int64_t cols,
+                             std::string_view name);
+
 /// Whether sizes of all parts agree with scheme, rows and cols.
 /// Errors: kCorruptData naming `name`, the part, the expected and the found size.
 Status validate(const QuantizedTensor& tensor, std::string_view name);

@@ -14,8 +14,22 @@ namespace anybit::tensor {
 
 /// Plain element types of files: name(kF8E4M3) is "F8_E4M3", as in safetensors.
 enum class DataType : uint8_t {
-  kBool, kU8, kI8, kU16, kI16, kU32, kI32, kU64, kI64,
-  kF16, kBF16, kF32, kF64, kF8E4M3, kF8E5M2, kF8E8M0,
+  kBool,
+  kU8,
+  kI8,
+  kU16,
+  kI16,
+  kU32,
+  kI32,
+  kU64,
+  kI64,
+  kF16,
+  kBF16,
+  kF32,
+  kF64,
+  kF8E4M3,
+  kF8E5M2,
+  kF8E8M0,
 };
 
 std::string_view name(DataType type);

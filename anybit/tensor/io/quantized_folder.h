@@ -113,7 +113,10 @@ class QuantizedFolder {
   Result<Tensor> tensor(std::string_view name) const;
 
  private:
-  Status check_and_list(std::string_view folder_name);
+  Status check_and_list();
+  Status check_parts(const std::string& name, const StoredMatrix& stored) const;
+  Status check_contents(const std::string& name) const;
+  const StoredMatrix* find_stored(std::string_view name) const;
   Result<QuantizedTensor> read_quantized(std::string_view name, const StoredMatrix& stored) const;
 
   std::string config_json_;

@@ -49,8 +49,11 @@ Result<SafetensorsWriter> SafetensorsWriter::create(const std::filesystem::path&
   std::ranges::stable_sort(order, std::ranges::greater{}, [](const TensorDescription* tensor) {
     return size_bytes(tensor->data_type);
   });
-  OrderedJson header = OrderedJson::object();
-  if (!metadata.empty()) header[std::string(kMetadataKey)] = metadata;
+  std::string text = "{";
+  if (!metadata.empty()) {
+    ANYBIT_ASSIGN(text, dump(Json{{std::string(kMetadataKey), metadata}}, -1, file_name));
+    text.pop_back();
+  }
   std::unordered_map<std::string, Place> places;
   int64_t end = 0;
   for (const TensorDescription* tensor : order) {
@@ -61,13 +64,14 @@ Result<SafetensorsWriter> SafetensorsWriter::create(const std::filesystem::path&
                   "{}: tensor \"{}\": expected a name given once and a size that fits", file_name,
                   tensor->name);
     }
-    header.push_back({tensor->name,
-                      {{"dtype", name(tensor->data_type)},
-                       {"shape", tensor->shape},
-                       {"data_offsets", {end, end + size}}}});
+    const OrderedJson entry = {{"dtype", name(tensor->data_type)},
+                               {"shape", tensor->shape},
+                               {"data_offsets", {end, end + size}}};
+    ANYBIT_ASSIGN(const std::string name_text, dump(Json(tensor->name), -1, file_name));
+    text += fmt::format("{}{}:{}", text.size() > 1 ? "," : "", name_text, entry.dump());
     end += size;
   }
-  ANYBIT_ASSIGN(std::string text, dump(header, -1, file_name));
+  text += '}';
   const auto text_size = static_cast<int64_t>(text.size());
   text.resize(static_cast<size_t>(round_up(text_size, kAlignment)), ' ');
   std::string prefix;

@@ -14,4 +14,12 @@ namespace anybit::recipe {
 /// Errors: those of tensor::QuantizedFolder::open() and model::parse_model_config().
 Result<CheckpointSource> open_folder_checkpoint(const std::filesystem::path& folder);
 
+/// A GGUF file, as the folder it was made from: Hugging Face names, rows of queries and keys in the
+/// folder's order, one tensor an expert, a config.json and a tokenizer.json made from the metadata.
+/// Errors: those of tensor::open_gguf(), model::open_gguf_weights() and model::tokenizer_json().
+Result<CheckpointSource> open_gguf_checkpoint(const std::filesystem::path& path);
+
+/// One of the two, by the path's extension.
+Result<CheckpointSource> open_checkpoint(const std::filesystem::path& path);
+
 }  // namespace anybit::recipe

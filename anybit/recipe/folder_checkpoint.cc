@@ -6,6 +6,7 @@
 #include "anybit/model/architecture/architecture.h"
 #include "anybit/model/weights/weight_source.h"
 #include "anybit/recipe/checkpoint_source.h"
+#include "anybit/recipe/tensor_kind.h"
 #include "anybit/tensor/io/quantized_folder.h"
 
 namespace anybit::recipe {
@@ -14,22 +15,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int64_t kMaxSideFileBytes = int64_t{64} << 20;
-
-TensorKind kind_of(model::TensorRole role) {
-  switch (role) {
-    case model::TensorRole::kEmbedding: return TensorKind::kEmbedding;
-    case model::TensorRole::kOutput: return TensorKind::kOutput;
-    case model::TensorRole::kRouter: return TensorKind::kRouter;
-    case model::TensorRole::kQuery:
-    case model::TensorRole::kKey:
-    case model::TensorRole::kValue:
-    case model::TensorRole::kAttentionOutput:
-    case model::TensorRole::kGate:
-    case model::TensorRole::kUp:
-    case model::TensorRole::kDown: return TensorKind::kLinear;
-    default: return TensorKind::kVector;
-  }
-}
 
 // The names that the family gives its tensors, with the folder's own prefix.
 std::map<std::string, std::pair<TensorKind, int64_t>> known_tensors(

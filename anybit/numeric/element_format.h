@@ -88,6 +88,10 @@ constexpr ElementFormat codebook_format(int bits) {
 /// "tf32", "f32", "posit8_1", "lns8_3", "binary", "ternary", "bipolar3", "codebook4", "complex2".
 /// Floats may name their specials: "e4m3fin", "e4m3fn" (NaN only), "e4m3ieee"; without a suffix,
 /// e4m3 and ue4m3 are NaN-only, e5m2, f16, bf16, tf32, f32 are IEEE, every other is finite-only.
+/// The bias is 2^(x-1) - 1, and 0 for e0m<y> (magnitudes mantissa * 2^(1-y)); "b<bias>" before the
+/// specials names another: "e4m3b11fin". ue<x>m0 has no zero: code c is 2^(c - bias). "e8m0" is the
+/// unsigned scale, "e8m0fin" the signed format of 9 bits.
+/// Every value must be a double: es <= 6, and for instance e10m5, e11m4ieee, lns16_5 but not wider.
 /// Post: element_name() of the result parses to the result.
 /// Errors: kInvalidArgument saying which names exist.
 Result<ElementFormat> parse_element_format(std::string_view text);
@@ -95,18 +99,26 @@ Result<ElementFormat> parse_element_format(std::string_view text);
 /// The canonical name; the shortest that parses back.
 std::string element_name(const ElementFormat& format);
 
-/// The exact value of `code`. NaN for NaN, NaR and the unused ternary code. lns values are
-/// irrational and come correctly rounded to double.
+/// The exact value of `code`. NaN for NaN, NaR and the unused ternary code. The value of an lns
+/// code is by definition the double nearest to 2^(log2 field), so that it is a fixed point of
+/// encode() in every mode.
 /// Pre: code < num_codes(); the kind is neither kCodebook nor kComplex.
 double decode(const ElementFormat& format, uint32_t code);
 
 /// The code of `value` rounded as `rounding` says, from the infinitely precise value: correctly
 /// rounded in every mode, subnormals included. -0 keeps its sign where the format has one.
-/// NaN goes to the format's NaN, or to zero where there is none (kBinary, kBipolar: to the least
-/// positive). Infinity overflows. Formats without a zero round it as any other value.
-/// kNearestAway on posits and lns breaks ties in the code's own sense (see the definition).
-/// `random`: 64 uniform bits, used by kStochastic only.
+/// NaN goes to the format's NaN, or to zero where there is none (kBinary, kBipolar, ue<x>m0: to the
+/// least positive). Infinity overflows; with Overflow::kSpecial it becomes infinity or NaN (or NaR)
+/// in every mode. Negative values saturate at the least value of a format without a sign.
+/// Formats without a zero round it as any other value; between -1 and +1, kTowardZero of a kBinary
+/// or kBipolar takes the value of the same sign.
+/// Posits: nearest rounding is that of the standard, on the bit string: it never overflows to NaR
+/// nor underflows to 0; the other modes act on values, so that toward zero reaches 0. Finite values
+/// never become NaR. Lns: nearest in value.
+/// `random`: 64 uniform bits, used by kStochastic only: the neighbour farther from zero (across
+/// zero, that of the same sign) is taken iff random < 2^64 * (share of the way to it), exactly.
 /// Pre: the kind is neither kCodebook nor kComplex.
+/// Source: IEEE 754-2019, section 4.3; Posit Standard 2022, section 4.1.
 uint32_t encode(const ElementFormat& format, double value, Rounding rounding = {},
                 uint64_t random = 0);
 
@@ -119,10 +131,12 @@ uint32_t encode_codebook(std::span<const float> codebook, float value);
 std::complex<float> decode_complex(uint32_t code);
 uint32_t encode_complex(std::complex<float> value);
 
-/// All values, indexed by code. Pre: bits <= 16, and as for decode().
+/// All values, indexed by code, rounded to float (exact save for lns and exponents beyond float's).
+/// Pre: bits <= 16, and as for decode().
 std::vector<float> decode_table(const ElementFormat& format);
 
-/// The largest and the least positive finite value. Pre: as for decode().
+/// The largest and the least positive finite value; 0 where none is positive (int1).
+/// Pre: as for decode().
 double max_finite(const ElementFormat& format);
 double min_positive(const ElementFormat& format);
 

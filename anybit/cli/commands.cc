@@ -1,0 +1,72 @@
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cstdio>
+
+#include "anybit/cli/bench_command.h"
+#include "anybit/cli/command.h"
+#include "anybit/cli/eval_command.h"
+#include "anybit/cli/quantize_command.h"
+#include "anybit/cli/run_command.h"
+
+namespace anybit::cli {
+namespace {
+
+constexpr Command kCommands[] = {
+    {"quantize", "Store a model in a low-precision format", quantize_command},
+    {"run", "Generate text, or chat", run_command},
+    {"eval", "Measure perplexity, divergence from a reference, or a task's accuracy",
+     eval_command},
+    {"bench", "Measure speed as a fraction of what the machine can do", bench_command},
+};
+
+void print_help(std::FILE* out) {
+  fmt::print(out,
+             "anybit: make and run neural networks at any precision, from 1 to 8 bits and beyond\n\n"
+             "Usage: anybit COMMAND [OPTIONS]\n\nCommands:\n");
+  for (const Command& command : kCommands) {
+    fmt::print(out, "  {:<10} {}\n", command.name, command.summary);
+  }
+  fmt::print(out,
+             "\nanybit COMMAND --help explains a command, with examples.\n"
+             "Exit codes: 0 done, 1 failed, 2 misused.\n");
+}
+
+}  // namespace
+
+std::span<const Command> commands() { return kCommands; }
+
+int run(int argc, const char* const* argv) {
+  const std::string_view name = argc > 1 ? argv[1] : "";
+  if (name == "--help" || name == "-h" || name == "help") {
+    print_help(stdout);
+    return kExitDone;
+  }
+  if (name == "--version") {
+    fmt::print("anybit 0.1.0\n");
+    return kExitDone;
+  }
+  const Command* found = std::ranges::find(kCommands, name, &Command::name);
+  if (found == std::ranges::end(kCommands)) {
+    if (name.empty()) {
+      print_help(stderr);
+    } else {
+      fmt::print(stderr, "anybit: no command \"{}\"; anybit --help lists them\n", name);
+    }
+    return kExitMisused;
+  }
+  return found->run(argc - 1, argv + 1);
+}
+
+int finish(std::string_view command, const Status& status) {
+  if (status) return kExitDone;
+  fmt::print(stderr, "anybit {}: {}\n", command, status.error().message);
+  return kExitFailed;
+}
+
+Threads threads_of(const CommonOptions& options) {
+  if (options.threads <= 0) return Threads::all();
+  return {static_cast<int>(std::min<int64_t>(options.threads, 1024))};
+}
+
+}  // namespace anybit::cli

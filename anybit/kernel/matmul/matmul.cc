@@ -6,13 +6,64 @@
 #include <string>
 
 #include "anybit/kernel/matmul/internal/dequantizing_matrix.h"
+#include "anybit/kernel/matmul/internal/panel_pack.h"
 
 namespace anybit::kernel {
 namespace {
 
 using numeric::Scheme;
 
+using internal::Arithmetic;
+using internal::PanelOps;
+
+// An instruction set: its inner loops, and whether a processor has it.
+struct Scalar {
+  static const PanelOps& ops() { return internal::kScalarPanelOps; }
+  static bool runs_on(const CpuFeatures&) { return true; }
+};
+#if defined(__x86_64__)
+struct Avx2 {
+  static const PanelOps& ops() { return internal::kAvx2PanelOps; }
+  static bool runs_on(const CpuFeatures& cpu) { return cpu.avx2; }
+};
+#endif
+
+// The kernel's name is part of what it makes, so each row packs through a function of its own.
+template <class Isa, Arithmetic kArithmetic, const char* kName>
+Result<std::unique_ptr<PackedMatrix>> pack_with(const tensor::QuantizedTensor& weight,
+                                                Threads threads) {
+  return internal::pack_panels(weight, threads, kArithmetic, Isa::ops(), kName);
+}
+
+template <class Isa, Arithmetic kArithmetic, const char* kName>
+constexpr MatmulKernel row(std::string_view description) {
+  return {kName, description,
+          [](const Scheme& scheme, int64_t, int64_t cols, const CpuFeatures& cpu) {
+            return Isa::runs_on(cpu) &&
+                   internal::may_pack_panels(scheme, cols, kArithmetic, Isa::ops());
+          },
+          pack_with<Isa, kArithmetic, kName>, kArithmetic != Arithmetic::kFloat};
+}
+
+constexpr char kInt8Avx2[] = "int8_avx2", kInt16Avx2[] = "int16_avx2", kFloatAvx2[] = "float_avx2";
+constexpr char kInt8Scalar[] = "int8_scalar", kInt16Scalar[] = "int16_scalar",
+               kFloatScalar[] = "float_scalar";
+constexpr std::string_view kInt8Text =
+    "integer values within a range of 127: u8 weights, int8 activations";
+constexpr std::string_view kInt16Text =
+    "integers of 8 to 16 bits; codebooks, floats, posits, lns of up to 8: int16 weights and "
+    "activations of 12 bits";
+constexpr std::string_view kFloatText = "f32, f16, bf16 and any element up to 16 bits: exact f32";
+
 constexpr std::array kKernels = {
+#if defined(__x86_64__)
+    row<Avx2, Arithmetic::kInt8, kInt8Avx2>(kInt8Text),
+    row<Avx2, Arithmetic::kInt16, kInt16Avx2>(kInt16Text),
+    row<Avx2, Arithmetic::kFloat, kFloatAvx2>(kFloatText),
+#endif
+    row<Scalar, Arithmetic::kInt8, kInt8Scalar>(kInt8Text),
+    row<Scalar, Arithmetic::kInt16, kInt16Scalar>(kInt16Text),
+    row<Scalar, Arithmetic::kFloat, kFloatScalar>(kFloatText),
     MatmulKernel{"dequantize", "any scheme, any processor: rows decoded to f32 as they are used",
                  [](const Scheme&, int64_t, int64_t, const CpuFeatures&) { return true; },
                  internal::pack_dequantizing, false},

@@ -1,0 +1,141 @@
+#include "anybit/kernel/matmul/internal/panel_scales.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstring>
+
+namespace anybit::kernel::internal {
+namespace {
+
+// binary16 of a finite value that it holds exactly.
+uint16_t exact_half(float value) {
+  const auto bits = std::bit_cast<uint32_t>(value);
+  const uint32_t sign = bits >> 16 & 0x8000;
+  const float magnitude = std::fabs(value);
+  if (magnitude < 0x1p-14f) {
+    return static_cast<uint16_t>(sign | static_cast<uint32_t>(magnitude * 0x1p24f));
+  }
+  constexpr uint32_t kBiasDifference = (127 - 15) << 23;
+  return static_cast<uint16_t>(sign | ((bits & 0x7FFFFFFF) - kBiasDifference) >> 13);
+}
+
+bool is_exact(ScaleStorage storage, float value) {
+  const auto bits = std::bit_cast<uint32_t>(value);
+  if (!std::isfinite(value)) return storage == ScaleStorage::kF32;
+  switch (storage) {
+    case ScaleStorage::kF32: return true;
+    case ScaleStorage::kBF16: return (bits & 0xFFFF) == 0;
+    case ScaleStorage::kE8M0: return value == 0x1p-127f || (value >= 0x1p-126f && (bits << 9) == 0);
+    default: break;
+  }
+  return std::fabs(value) <= 65504.0f && std::nearbyint(value * 0x1p24f) == value * 0x1p24f &&
+         ((bits & 0x1FFF) == 0 || std::fabs(value) < 0x1p-14f);
+}
+
+}  // namespace
+
+void ScaleLevel::allocate(int64_t num_panels) {
+  codes = PanelMemory(num_panels * num_groups * kPanelRows * scale_bytes(storage));
+}
+
+void ScaleLevel::expand(const PanelOps& ops, int64_t panel, int64_t first, int64_t count,
+                        float* out) const {
+  const int64_t index = (panel * num_groups + first) * kPanelRows;
+  ops.expand_scales(storage, mantissa_shift, has_sign, codes.data() + index * scale_bytes(storage),
+                    count * kPanelRows, out);
+  if (factor == 1) return;
+  for (int64_t i = 0; i < count * kPanelRows; ++i) out[i] *= factor;
+}
+
+int64_t PanelScales::min_group_cols() const {
+  return inner_min.is_present() ? inner_min.group_cols : zero_point.group_cols;
+}
+
+int64_t PanelScales::size_bytes() const {
+  return outer.codes.size() + inner.codes.size() + outer_min.codes.size() + inner_min.codes.size() +
+         zero_point.codes.size();
+}
+
+void PanelScales::expand_level(const PanelOps& ops, const ScaleLevel& level, int64_t panel,
+                               int64_t cols_a_number, int64_t first, int64_t count, float* scratch,
+                               float* out) const {
+  if (level.group_cols == cols_a_number) {
+    level.expand(ops, panel, first, count, out);
+    return;
+  }
+  const int64_t first_group = first * cols_a_number / level.group_cols;
+  const int64_t last_group = (first + count - 1) * cols_a_number / level.group_cols;
+  level.expand(ops, panel, first_group, last_group - first_group + 1, scratch);
+  for (int64_t i = 0; i < count; ++i) {
+    const int64_t group = (first + i) * cols_a_number / level.group_cols - first_group;
+    std::memcpy(out + i * kPanelRows, scratch + group * kPanelRows, kPanelRows * sizeof(float));
+  }
+}
+
+void PanelScales::expand_scales(const PanelOps& ops, int64_t panel, int64_t subblock_cols,
+                                int64_t first, int64_t count, float* scratch, float* out) const {
+  if (!outer.is_present()) {
+    std::fill_n(out, count * kPanelRows, 1.0f);
+    return;
+  }
+  expand_level(ops, outer, panel, subblock_cols, first, count, scratch, out);
+  if (!inner.is_present()) return;
+  float* inner_scales = scratch + count * kPanelRows;
+  expand_level(ops, inner, panel, subblock_cols, first, count, scratch, inner_scales);
+  for (int64_t i = 0; i < count * kPanelRows; ++i) out[i] *= inner_scales[i];
+}
+
+void PanelScales::expand_mins(const PanelOps& ops, int64_t panel, int64_t first, int64_t count,
+                              float* scratch, float* out) const {
+  const int64_t size = count * kPanelRows;
+  float* other = scratch + size;
+  if (inner_min.is_present()) {
+    expand_level(ops, outer_min, panel, inner_min.group_cols, first, count, scratch, other);
+    inner_min.expand(ops, panel, first, count, out);
+    for (int64_t i = 0; i < size; ++i) out[i] = -(other[i] * out[i]);
+    return;
+  }
+  expand_level(ops, outer, panel, zero_point.group_cols, first, count, scratch, other);
+  zero_point.expand(ops, panel, first, count, out);
+  const auto subtracted = static_cast<float>(center);
+  for (int64_t i = 0; i < size; ++i) out[i] = -(other[i] * (out[i] - subtracted));
+}
+
+ScaleStorage narrowest_storage(std::span<const float> values) {
+  for (const ScaleStorage storage :
+       {ScaleStorage::kE8M0, ScaleStorage::kF16, ScaleStorage::kBF16}) {
+    if (std::all_of(values.begin(), values.end(),
+                    [&](float value) { return is_exact(storage, value); })) {
+      return storage;
+    }
+  }
+  return ScaleStorage::kF32;
+}
+
+void ScaleLevel::store(int64_t index, float value) {
+  std::byte* out = codes.data() + index * scale_bytes(storage);
+  if (storage == ScaleStorage::kByteFloat) {
+    *out = static_cast<std::byte>(exact_half(value / factor) >> mantissa_shift);
+  } else {
+    store_scale(storage, value / factor, out);
+  }
+}
+
+void store_scale(ScaleStorage storage, float value, std::byte* out) {
+  const auto write = [&](auto code) { std::memcpy(out, &code, sizeof(code)); };
+  switch (storage) {
+    case ScaleStorage::kF32: return write(value);
+    case ScaleStorage::kF16: return write(exact_half(value));
+    case ScaleStorage::kBF16:
+      return write(static_cast<uint16_t>(std::bit_cast<uint32_t>(value) >> 16));
+    case ScaleStorage::kUint16: return write(static_cast<uint16_t>(value));
+    case ScaleStorage::kInt8: return write(static_cast<int8_t>(value));
+    case ScaleStorage::kE8M0:
+      return write(static_cast<uint8_t>(std::bit_cast<uint32_t>(value) >> 23));
+    case ScaleStorage::kUint8: return write(static_cast<uint8_t>(value));
+    default: break;
+  }
+}
+
+}  // namespace anybit::kernel::internal

@@ -72,7 +72,8 @@ auto plan_of(const EmulatedRounding& rounding) {
   plan->least_normal = has_low ? word(std::ldexp(1.0, grid->least_log2)) : 0;
   plan->least_field = plan->least_normal >> (Limits::digits - 1);
   plan->low_drop = is_flushing ? static_cast<Word>(Limits::digits - 1) : drop;
-  plan->scale = word(std::ldexp(1.0, scale_log2));
+  // Unused then; a subnormal factor would only cost time.
+  plan->scale = has_low ? word(std::ldexp(1.0, scale_log2)) : word(1);
   plan->max_positive = word(max_finite(f));
   plan->max_negative = word(std::fabs(decode(f, encode(f, -infinity))));
   plan->overflow_positive = beyond(infinity);

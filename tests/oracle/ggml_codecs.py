@@ -210,8 +210,9 @@ def load_libggml(path):
 def encode_by_libggml(library, name, values, importance):
     elements, size = SIZES[name]
     blocks = np.zeros((values.size // elements, size), np.uint8)
-    library.ggml_quantize_chunk(type_id(name), values.ctypes.data, blocks.ctypes.data, 0, *values.shape,
-                                importance.ctypes.data if importance is not None else None)
+    weights = importance.ctypes.data if importance is not None else None
+    library.ggml_quantize_chunk(type_id(name), values.ctypes.data, blocks.ctypes.data, 0,
+                                *values.shape, weights)
     return blocks
 
 

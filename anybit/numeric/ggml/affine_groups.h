@@ -62,8 +62,12 @@ struct LutGroups {
 
   int64_t num_groups() const { return static_cast<int64_t>(sub_scales.size()); }
   /// The f32 scale and min of group `g`, both exact.
-  float scale(int64_t g) const { return super_scales[super_of(g)] * sub_scales[g]; }
-  float min(int64_t g) const { return -(super_mins[super_of(g)] * sub_mins[g]); }
+  float scale(int64_t g) const {
+    return super_scales[super_of(g)] * static_cast<float>(sub_scales[g]);
+  }
+  float min(int64_t g) const {
+    return -(super_mins[super_of(g)] * static_cast<float>(sub_mins[g]));
+  }
 
  private:
   int64_t super_of(int64_t g) const { return g / (format.super_size / format.group_size); }

@@ -53,7 +53,8 @@ TEST(AffineGroups, ValuesAreThoseOfDequantize) {
       ASSERT_LT(groups->codes[i], groups->format.lut.size()) << row.name;
       const auto group = static_cast<int64_t>(i) / groups->format.group_size;
       const float value =
-          groups->scale(group) * groups->format.lut[groups->codes[i]] + groups->min(group);
+          groups->scale(group) * static_cast<float>(groups->format.lut[groups->codes[i]]) +
+          groups->min(group);
       if (std::isnan(expected[i])) {
         ASSERT_TRUE(std::isnan(value)) << row.name << " element " << i;
       } else {

@@ -29,7 +29,9 @@ void decode_group(const GroupFormat& format, const uint8_t* codes, float scale, 
     return;
   }
   const int8_t* lut = format.lut.data();
-  for (int i = 0; i < format.group_size; ++i) values[i] = scale * lut[codes[i]] + min;
+  for (int i = 0; i < format.group_size; ++i) {
+    values[i] = scale * static_cast<float>(lut[codes[i]]) + min;
+  }
 }
 
 /// Types without a min add -0, which changes nothing, not even the sign of a zero.
@@ -42,13 +44,14 @@ void decode_block(const GroupedType& type, const uint8_t* block, float* values) 
       type, block,
       {codes.data(), super_scales.data(), super_mins.data(), sub_scales.data(), sub_mins.data()});
   const GroupFormat& format = type.format;
-  const int groups_per_super = format.super_size / format.group_size;
-  for (int group = 0; group < type.block_elements / format.group_size; ++group) {
-    const int super = group / groups_per_super;
+  const int64_t group_size = format.group_size;
+  const int64_t groups_per_super = format.super_size / group_size;
+  for (int64_t group = 0; group < type.block_elements / group_size; ++group) {
+    const int64_t super = group / groups_per_super;
     const float scale = super_scales[super] * static_cast<float>(sub_scales[group]);
     const float min = -(super_mins[super] * static_cast<float>(sub_mins[group]));
-    decode_group(format, codes.data() + group * format.group_size, scale, min,
-                 values + group * format.group_size);
+    decode_group(format, codes.data() + group * group_size, scale, min,
+                 values + group * group_size);
   }
 }
 

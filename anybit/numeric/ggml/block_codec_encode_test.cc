@@ -183,10 +183,7 @@ TEST(Quantize, EachRowMeetsTheSameImportance) {
 
 TEST(Quantize, PlainTypes) {
   const std::vector<float> values = {1.0f + 0x1p-11f, 65520.0f, -0.0f, 0x1p-25f};
-  const auto decode = [&](GgmlType type) {
-    const std::vector<float> decoded = encode(*find_ggml_type(type), values).values;
-    return decoded;
-  };
+  const auto decode = [&](GgmlType type) { return encode(*find_ggml_type(type), values).values; };
   EXPECT_EQ(decode(GgmlType::kF32), values);
   EXPECT_EQ(decode(GgmlType::kF64), values);
   EXPECT_EQ(decode(GgmlType::kF16),

@@ -12,6 +12,7 @@ namespace anybit::numeric {
 /// A block type by its id in GGUF files; kNone is not one. Plain types (f32, f16, i8, ...) are
 /// listed so that files that hold them can be read.
 /// Source: ggml.h, enum ggml_type.
+// NOLINTBEGIN(readability-identifier-naming): ggml's own names.
 enum class GgmlType : uint8_t {
   kF32 = 0,
   kF16 = 1,
@@ -50,6 +51,7 @@ enum class GgmlType : uint8_t {
   kQ2_0 = 42,
   kNone = 255,
 };
+// NOLINTEND(readability-identifier-naming)
 
 /// One row of the table of block types.
 struct GgmlTypeTraits {

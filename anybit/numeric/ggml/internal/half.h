@@ -84,7 +84,8 @@ inline float half_of_ue4m3(uint8_t code) {
 inline uint8_t ue4m3_from_f32(float value) {
   if (!(value > 0)) return 0;
   if (value >= 448) return 0x7e;
-  if (value < 0x1p-6f) return static_cast<uint8_t>(value * 512 + 0.5f);  // 8 is the first normal.
+  if (value < 0x1p-6f)
+    return static_cast<uint8_t>((value * 1024 + 1) / 2);  // 8 is the first normal.
   const uint32_t rounded = std::bit_cast<uint32_t>(value) + (1u << 19);
   const uint32_t code = (rounded >> 20) - ((127 - 7) << 3);
   return static_cast<uint8_t>(code > 0x7e ? 0x7e : code);

@@ -22,15 +22,15 @@ constexpr uint16_t kIq1SPoints[] = {
 #include "anybit/numeric/ggml/internal/iq1_s_codebook.inc"
 };
 
-/// Splits numbers into digits of base `kBase`, the lowest first.
-template <int kElements, int kBase, int kCount>
-constexpr Codebook<kCount, kElements> digits(const uint16_t (&points)[kCount]) {
-  Codebook<kCount, kElements> codebook{};
-  for (int point = 0; point < kCount; ++point) {
+/// Splits numbers into digits of base `Base`, the lowest first.
+template <int Elements, int Base, int Count>
+constexpr Codebook<Count, Elements> digits(const uint16_t (&points)[Count]) {
+  Codebook<Count, Elements> codebook{};
+  for (int point = 0; point < Count; ++point) {
     int rest = points[point];
     for (uint8_t& digit : codebook[point]) {
-      digit = static_cast<uint8_t>(rest % kBase);
-      rest /= kBase;
+      digit = static_cast<uint8_t>(rest % Base);
+      rest /= Base;
     }
   }
   return codebook;

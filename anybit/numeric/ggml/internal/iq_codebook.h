@@ -6,8 +6,8 @@
 
 namespace anybit::numeric::ggml {
 
-template <int kCount, int kElements>
-using Codebook = std::array<std::array<uint8_t, kElements>, kCount>;
+template <int Count, int Elements>
+using Codebook = std::array<std::array<uint8_t, Elements>, Count>;
 
 extern const Codebook<256, 8> kIq2XxsCodebook;  // Digits 0..2: magnitudes 8, 25, 43.
 extern const Codebook<512, 8> kIq2XsCodebook;   // As above.

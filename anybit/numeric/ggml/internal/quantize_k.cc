@@ -24,7 +24,7 @@ struct SuperBlock {
   explicit SuperBlock(const float* input) : unit(unit_of(input, kSuper)) {
     const float inv_unit = 1 / unit;
     F32x4 squares{};
-    for (int i = 0; i < kSuper; i += 4) {
+    for (int64_t i = 0; i < kSuper; i += 4) {
       const F32x4 lanes = load_lanes(input + i) * inv_unit;
       store_lanes(&values[i], lanes);
       squares += lanes * lanes;
@@ -34,23 +34,24 @@ struct SuperBlock {
 
   /// w = importance * sqrt(variance + x^2).
   void weigh_by_importance(const float* importance, float variance) {
-    for (int i = 0; i < kSuper; ++i) {
+    for (int64_t i = 0; i < kSuper; ++i) {
       weights[i] = importance[i] * std::sqrt(variance + values[i] * values[i]);
     }
   }
 
   /// w = x^2.
   void weigh_by_square() {
-    for (int i = 0; i < kSuper; ++i) weights[i] = values[i] * values[i];
+    for (int64_t i = 0; i < kSuper; ++i) weights[i] = values[i] * values[i];
   }
 
   /// w = |x| + `share` * (root of the mean square of its group).
   void weigh_by_magnitude(int group_size, float share) {
-    for (int first = 0; first < kSuper; first += group_size) {
+    for (int64_t first = 0; first < kSuper; first += group_size) {
       float squares = 0;
-      for (int i = 0; i < group_size; ++i) squares += values[first + i] * values[first + i];
+      for (int64_t i = 0; i < group_size; ++i) squares += values[first + i] * values[first + i];
       const float base = share * std::sqrt(squares / static_cast<float>(group_size));
-      for (int i = 0; i < group_size; ++i) weights[first + i] = base + std::fabs(values[first + i]);
+      for (int64_t i = 0; i < group_size; ++i)
+        weights[first + i] = base + std::fabs(values[first + i]);
     }
   }
 
@@ -65,7 +66,7 @@ struct SuperBlock {
 /// The weight of each group: the sum over its elements.
 std::array<float, 16> sum_groups(const Floats& weights, int group_size) {
   std::array<float, 16> sums{};
-  for (int i = 0; i < kSuper; ++i) sums[i / group_size] += weights[i];
+  for (int64_t i = 0; i < kSuper; ++i) sums[i / group_size] += weights[i];
   return sums;
 }
 
@@ -105,22 +106,22 @@ float encode_sub_scales(const SuperBlock& block, const std::array<float, 16>& sc
   return stored;
 }
 
-template <int kGroup>
+template <int GroupSize>
 void encode_affine(const float* input, const float* importance, const AffineKind& kind,
                    uint8_t* scale_bytes, uint8_t* min_bytes, AffineCodes& out) {
-  constexpr int kNumGroups = kSuper / kGroup;
+  constexpr int kNumGroups = kSuper / GroupSize;
   SuperBlock block(input);
   std::array<float, 16> group_weights, scales, mins;
   if (importance != nullptr) {
     block.weigh_by_importance(importance, kind.variance_factor * block.mean_square);
-    group_weights = sum_groups(block.weights, kGroup);
+    group_weights = sum_groups(block.weights, GroupSize);
   } else {
-    block.weigh_by_magnitude(kGroup, kind.magnitude_share);
+    block.weigh_by_magnitude(GroupSize, kind.magnitude_share);
   }
-  for (int group = 0; group < kNumGroups; ++group) {
-    const AffineFit fit =
-        search_affine<kGroup>(&block.values[group * kGroup], &block.weights[group * kGroup],
-                              kind.max_code, importance != nullptr ? kWithImportance : kind.plain);
+  for (int64_t group = 0; group < kNumGroups; ++group) {
+    const AffineFit fit = search_affine<GroupSize>(
+        &block.values[group * GroupSize], &block.weights[group * GroupSize], kind.max_code,
+        importance != nullptr ? kWithImportance : kind.plain);
     scales[group] = fit.scale;
     mins[group] = -fit.min;
   }
@@ -129,10 +130,10 @@ void encode_affine(const float* input, const float* importance, const AffineKind
                                               kind.max_sub_scale, out.sub_scales, scale_bytes);
   const float super_min = encode_sub_scales(block, mins, weights, kNumGroups, kind.max_sub_scale,
                                             out.sub_mins, min_bytes);
-  for (int group = 0; group < kNumGroups; ++group) {
+  for (int64_t group = 0; group < kNumGroups; ++group) {
     const AffineFit fit = {super_scale * out.sub_scales[group], -(super_min * out.sub_mins[group])};
-    encode_codes(&block.values[group * kGroup], kGroup, fit, 0, kind.max_code,
-                 &out.codes[group * kGroup]);
+    encode_codes(&block.values[group * GroupSize], GroupSize, fit, 0, kind.max_code,
+                 &out.codes[group * GroupSize]);
   }
 }
 
@@ -143,7 +144,7 @@ void encode_symmetric(const SuperBlock& block, const std::array<float, 16>& scal
   const float stored = block.store_scale(super_scale, scale_bytes);
   encode_codes(scales.data(), 16, {stored, 0}, -num_negative_subs, num_negative_subs - 1,
                sub_scales.data());
-  for (int group = 0; group < 16; ++group) {
+  for (int64_t group = 0; group < 16; ++group) {
     encode_codes(&block.values[group * 16], 16, {stored * sub_scales[group], 0},
                  -num_negative_codes, num_negative_codes - 1, &codes[group * 16]);
   }
@@ -163,8 +164,8 @@ uint8_t to_code(float value, int offset = 0) {
 }
 
 void pack_crumbs(const uint8_t* codes, uint8_t* bytes) {
-  for (int half = 0; half < 2; ++half, codes += 128) {
-    for (int i = 0; i < 32; ++i) {
+  for (int64_t half = 0; half < 2; ++half, codes += 128) {
+    for (int64_t i = 0; i < 32; ++i) {
       *bytes++ = static_cast<uint8_t>((codes[i] & 3) | (codes[i + 32] & 3) << 2 |
                                       (codes[i + 64] & 3) << 4 | (codes[i + 96] & 3) << 6);
     }
@@ -172,8 +173,8 @@ void pack_crumbs(const uint8_t* codes, uint8_t* bytes) {
 }
 
 void pack_nibbles_by_64(const uint8_t* codes, uint8_t* bytes) {
-  for (int quarter = 0; quarter < 4; ++quarter, codes += 64) {
-    for (int i = 0; i < 32; ++i) {
+  for (int64_t quarter = 0; quarter < 4; ++quarter, codes += 64) {
+    for (int64_t i = 0; i < 32; ++i) {
       *bytes++ = static_cast<uint8_t>((codes[i] & 15) | (codes[i + 32] & 15) << 4);
     }
   }
@@ -182,19 +183,19 @@ void pack_nibbles_by_64(const uint8_t* codes, uint8_t* bytes) {
 /// Bit `bit` of each code: byte i % 32, bit i / 32.
 void pack_one_bit(const uint8_t* codes, int bit, uint8_t* bytes) {
   std::fill_n(bytes, 32, uint8_t{0});
-  for (int i = 0; i < kSuper; ++i) {
+  for (int64_t i = 0; i < kSuper; ++i) {
     bytes[i % 32] = static_cast<uint8_t>(bytes[i % 32] | (codes[i] >> bit & 1) << (i / 32));
   }
 }
 
 std::array<uint8_t, kSuper> to_codes(const Floats& values, int offset = 0) {
   std::array<uint8_t, kSuper> codes;
-  for (int i = 0; i < kSuper; ++i) codes[i] = to_code(values[i], offset);
+  for (int64_t i = 0; i < kSuper; ++i) codes[i] = to_code(values[i], offset);
   return codes;
 }
 
 void pack_six_bit_pairs(const AffineCodes& encoded, uint8_t* bytes) {
-  for (int i = 0; i < 4; ++i) {
+  for (int64_t i = 0; i < 4; ++i) {
     const uint8_t scale = to_code(encoded.sub_scales[i]), min = to_code(encoded.sub_mins[i]);
     const uint8_t scale4 = to_code(encoded.sub_scales[i + 4]);
     const uint8_t min4 = to_code(encoded.sub_mins[i + 4]);
@@ -207,7 +208,7 @@ void pack_six_bit_pairs(const AffineCodes& encoded, uint8_t* bytes) {
 void encode_q2_k(const float* values, const float* importance, uint8_t* block) {
   AffineCodes encoded;
   encode_affine<16>(values, importance, kQ2K, block + 80, block + 82, encoded);
-  for (int group = 0; group < 16; ++group) {
+  for (int64_t group = 0; group < 16; ++group) {
     block[group] = static_cast<uint8_t>(to_code(encoded.sub_scales[group]) |
                                         to_code(encoded.sub_mins[group]) << 4);
   }
@@ -241,7 +242,7 @@ void encode_q3_k(const float* values, const float* importance, uint8_t* block) {
   super.weigh_by_importance(importance != nullptr ? importance : kOnes.data(),
                             2 * super.mean_square);
   std::array<float, 16> scales, sub_scales;
-  for (int group = 0; group < 16; ++group) {
+  for (int64_t group = 0; group < 16; ++group) {
     scales[group] = search_symmetric<16>(&super.values[16 * group], &super.weights[16 * group], 4);
   }
   const float super_scale =
@@ -250,7 +251,7 @@ void encode_q3_k(const float* values, const float* importance, uint8_t* block) {
   encode_symmetric(super, scales, super_scale, 32, 4, block + 108, sub_scales, floats);
   uint8_t* packed_scales = block + 96;
   std::fill_n(packed_scales, 12, uint8_t{0});
-  for (int group = 0; group < 16; ++group) {
+  for (int64_t group = 0; group < 16; ++group) {
     const uint8_t scale = to_code(sub_scales[group], 32);
     packed_scales[group % 8] |= static_cast<uint8_t>((scale & 15) << (group / 8 * 4));
     packed_scales[8 + group % 4] |= static_cast<uint8_t>(scale >> 4 << (group / 4 * 2));
@@ -268,27 +269,27 @@ void encode_q6_k(const float* values, const float* importance, uint8_t* block) {
     super.weigh_by_square();
   }
   std::array<float, 16> scales, sub_scales;
-  for (int group = 0; group < 16; ++group) {
+  for (int64_t group = 0; group < 16; ++group) {
     scales[group] = search_symmetric<16>(&super.values[16 * group], &super.weights[16 * group], 32);
   }
   Floats floats;
   encode_symmetric(super, scales, super_scale_of_extreme(scales, 128), 128, 32, block + 208,
                    sub_scales, floats);
-  for (int group = 0; group < 16; ++group) block[192 + group] = to_code(sub_scales[group]);
+  for (int64_t group = 0; group < 16; ++group) block[192 + group] = to_code(sub_scales[group]);
   const auto codes = to_codes(floats, 32);
   std::array<uint8_t, kSuper> high_bits;
-  for (int i = 0; i < kSuper; ++i) high_bits[i] = codes[i] >> 4;
+  for (int64_t i = 0; i < kSuper; ++i) high_bits[i] = codes[i] >> 4;
   pack_crumbs(high_bits.data(), block + 128);
-  for (int i = 0; i < 128; ++i) {
+  for (int64_t i = 0; i < 128; ++i) {
     const uint8_t* half = codes.data() + i / 64 * 128 + i % 64;
     block[i] = static_cast<uint8_t>((half[0] & 15) | (half[64] & 15) << 4);
   }
 }
 
-template <void (*kEncode)(const float*, const float*, uint8_t*), int kBlockBytes>
+template <void (*Encode)(const float*, const float*, uint8_t*), int BlockBytes>
 void encode_row(const float* values, int64_t count, const float* importance, uint8_t* blocks) {
-  for (int64_t i = 0; i < count; i += kSuper, blocks += kBlockBytes) {
-    kEncode(values + i, importance != nullptr ? importance + i : nullptr, blocks);
+  for (int64_t i = 0; i < count; i += kSuper, blocks += BlockBytes) {
+    Encode(values + i, importance != nullptr ? importance + i : nullptr, blocks);
   }
 }
 

@@ -14,12 +14,12 @@
 namespace anybit::numeric::ggml {
 namespace {
 
-constexpr int kGroup = 32;
+constexpr int64_t kGroup = 32;
 
 /// Between neighbours of kIq4Levels; a position on the border goes to the upper level.
 constexpr std::array<float, 15> kIq4Borders = [] {
   std::array<float, 15> borders{};
-  for (int i = 0; i < 15; ++i) {
+  for (int64_t i = 0; i < 15; ++i) {
     borders[i] = 0.5f * static_cast<float>(kIq4Levels[i] + kIq4Levels[i + 1]);
   }
   return borders;
@@ -28,7 +28,7 @@ constexpr std::array<float, 15> kIq4Borders = [] {
 /// The nearest levels, as values.
 F32x4 nearest_iq4_levels(F32x4 position) {
   F32x4 level = F32x4{} + static_cast<float>(kIq4Levels[0]);
-  for (int i = 0; i < 15; ++i) {
+  for (int64_t i = 0; i < 15; ++i) {
     const float step = static_cast<float>(kIq4Levels[i + 1] - kIq4Levels[i]);
     level += position >= kIq4Borders[i] ? F32x4{} + step : F32x4{};
   }
@@ -46,18 +46,18 @@ uint8_t nearest_iq4_code(float position) {
 /// Source: ggml, quantize_row_iq4_nl_impl.
 float search_iq4_scale(const float* values, const float* weights) {
   float largest = 0;
-  for (int i = 0; i < kGroup; ++i) {
+  for (int64_t i = 0; i < kGroup; ++i) {
     if (std::fabs(values[i]) > std::fabs(largest)) largest = values[i];
   }
   if (std::fabs(largest) < 1e-15f) return 0;
   float best_scale = 0, best_explained = 0;
   constexpr int kTries = 7;
-  for (int offset = -kTries; offset <= kTries + 1; ++offset) {
+  for (int64_t offset = -kTries; offset <= kTries + 1; ++offset) {
     // The last candidate: the opposite sign, where level 113 meets -127 half-way.
     const float numerator = offset <= kTries ? static_cast<float>(offset + kIq4Levels[0]) : 127.0f;
     const float inv_scale = numerator / largest;
     F32x4 level_x{}, level_level{};
-    for (int i = 0; i < kGroup; i += 4) {
+    for (int64_t i = 0; i < kGroup; i += 4) {
       const F32x4 x = load_lanes(values + i);
       const F32x4 level = nearest_iq4_levels(x * inv_scale);
       const F32x4 weighted = load_lanes(weights + i) * level;
@@ -76,25 +76,25 @@ float search_iq4_scale(const float* values, const float* weights) {
 /// w = x^2, or importance * sqrt(variance + x^2).
 void weigh(const float* values, const float* importance, float variance, int count,
            float* weights) {
-  for (int i = 0; i < count; ++i) {
+  for (int64_t i = 0; i < count; ++i) {
     const float square = values[i] * values[i];
     weights[i] = importance != nullptr ? importance[i] * std::sqrt(variance + square) : square;
   }
 }
 
 /// Values in units of `unit`, and their weights; the variance is twice the mean square.
-template <int kCount>
+template <int Count>
 struct Scaled {
-  std::array<float, kCount> values, weights;
+  std::array<float, Count> values, weights;
   float unit;
 
-  Scaled(const float* input, const float* importance) : unit(unit_of(input, kCount)) {
+  Scaled(const float* input, const float* importance) : unit(unit_of(input, Count)) {
     float squares = 0;
-    for (int i = 0; i < kCount; ++i) {
+    for (int64_t i = 0; i < Count; ++i) {
       values[i] = input[i] / unit;
       squares += values[i] * values[i];
     }
-    weigh(values.data(), importance, 2 * squares / kCount, kCount, weights.data());
+    weigh(values.data(), importance, 2 * squares / Count, Count, weights.data());
   }
 
   float store_scale(float scale, uint8_t* bytes) const {
@@ -106,7 +106,7 @@ struct Scaled {
 
 void pack_iq4_codes(const float* values, float scale, uint8_t* bytes) {
   const float inv_scale = scale == 0 ? 0 : 1 / scale;
-  for (int i = 0; i < 16; ++i) {
+  for (int64_t i = 0; i < 16; ++i) {
     bytes[i] = static_cast<uint8_t>(nearest_iq4_code(values[i] * inv_scale) |
                                     nearest_iq4_code(values[i + 16] * inv_scale) << 4);
   }
@@ -115,7 +115,7 @@ void pack_iq4_codes(const float* values, float scale, uint8_t* bytes) {
 void encode_iq4_xs(const float* input, const float* importance, uint8_t* block) {
   const Scaled<256> super(input, importance);
   std::array<float, 8> scales;
-  for (int group = 0; group < 8; ++group) {
+  for (int64_t group = 0; group < 8; ++group) {
     scales[group] = search_iq4_scale(&super.values[group * kGroup], &super.weights[group * kGroup]);
   }
   float largest = 0;
@@ -127,7 +127,7 @@ void encode_iq4_xs(const float* input, const float* importance, uint8_t* block) 
   encode_codes(scales.data(), 8, {stored, 0}, -32, 31, sub_scales.data());
   uint16_t high_bits = 0;
   std::fill_n(block + 4, 4, uint8_t{0});
-  for (int group = 0; group < 8; ++group) {
+  for (int64_t group = 0; group < 8; ++group) {
     const auto code = static_cast<unsigned>(static_cast<int>(sub_scales[group]) + 32);
     block[4 + group / 2] |= static_cast<uint8_t>((code & 15) << (group % 2 * 4));
     high_bits = static_cast<uint16_t>(high_bits | code >> 4 << (2 * group));
@@ -151,7 +151,7 @@ uint8_t nearest_fp4_code(float value, float scale) {
 
 double fp4_error(const float* values, const float* importance, int count, float scale) {
   double error = 0;
-  for (int i = 0; i < count; ++i) {
+  for (int64_t i = 0; i < count; ++i) {
     const double difference =
         double{scale} * kFp4Levels[nearest_fp4_code(values[i], scale)] - values[i];
     error += importance[i] * difference * difference;
@@ -177,7 +177,7 @@ uint8_t search_fp4_scale(const float* values, const float* importance, int count
 }
 
 void pack_fp4_codes(const float* values, int count, float scale, uint8_t* bytes) {
-  for (int i = 0; i < count / 2; ++i) {
+  for (int64_t i = 0; i < count / 2; ++i) {
     bytes[i] = static_cast<uint8_t>(nearest_fp4_code(values[i], scale) |
                                     nearest_fp4_code(values[i + count / 2], scale) << 4);
   }
@@ -185,7 +185,7 @@ void pack_fp4_codes(const float* values, int count, float scale, uint8_t* bytes)
 
 float amax_of(const float* values, int count) {
   float amax = 0;
-  for (int i = 0; i < count; ++i) amax = std::max(amax, std::fabs(values[i]));
+  for (int64_t i = 0; i < count; ++i) amax = std::max(amax, std::fabs(values[i]));
   return amax;
 }
 
@@ -244,7 +244,7 @@ void quantize_mxfp4(const float* values, int64_t count, const float* importance,
 
 void quantize_nvfp4(const float* values, int64_t count, const float* importance, uint8_t* blocks) {
   for (int64_t i = 0; i < count; i += 64, blocks += 36) {
-    for (int group = 0; group < 4; ++group) {
+    for (int64_t group = 0; group < 4; ++group) {
       const int64_t first = i + 16 * group;
       uint8_t code = ue4m3_from_f32(amax_of(values + first, 16) / 6);
       if (importance != nullptr) {

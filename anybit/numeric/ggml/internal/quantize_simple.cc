@@ -34,7 +34,7 @@ int rounded_away(float value, int limit) {
 
 float first_extreme(const float* values, int count) {
   float best = values[0];
-  for (int i = 1; i < count; ++i) {
+  for (int64_t i = 1; i < count; ++i) {
     if (std::fabs(values[i]) > std::fabs(best)) best = values[i];
   }
   return best;
@@ -73,7 +73,7 @@ Codes to_codes(const float* values, AffineFit fit, int low, int high) {
   std::array<float, kBlock> floats;
   encode_codes(values, kBlock, fit, low, high, floats.data());
   Codes codes;
-  for (int i = 0; i < kBlock; ++i) {
+  for (int64_t i = 0; i < kBlock; ++i) {
     codes[i] = static_cast<uint8_t>(static_cast<int>(floats[i]) - low);
   }
   return codes;
@@ -85,7 +85,7 @@ Codes encode_symmetric(const float* values, int num_negative, uint8_t* scale) {
   const float inv_scale = reciprocal(exact_scale);
   store(scale, f16_scale_from_f32(exact_scale));
   Codes codes;
-  for (int i = 0; i < kBlock; ++i) {
+  for (int64_t i = 0; i < kBlock; ++i) {
     codes[i] = truncated(values[i] * inv_scale + (static_cast<float>(num_negative) + 0.5f),
                          2 * num_negative - 1);
   }
@@ -108,7 +108,7 @@ Codes encode_affine(const float* values, int max_code, uint8_t* scale_and_min) {
   store(scale_and_min, f16_scale_from_f32(scale));
   store(scale_and_min + 2, f16_scale_from_f32(min));
   Codes codes;
-  for (int i = 0; i < kBlock; ++i) {
+  for (int64_t i = 0; i < kBlock; ++i) {
     codes[i] = truncated((values[i] - min) * inv_scale + 0.5f, max_code);
   }
   return codes;
@@ -122,14 +122,14 @@ Codes search_affine(const WeightedRow& row, int64_t first, int max_code, uint8_t
 }
 
 void pack_nibbles(const Codes& codes, uint8_t* bytes) {
-  for (int i = 0; i < 16; ++i) {
+  for (int64_t i = 0; i < 16; ++i) {
     bytes[i] = static_cast<uint8_t>((codes[i] & 15) | (codes[i + 16] & 15) << 4);
   }
 }
 
 void pack_fifth_bits(const Codes& codes, uint8_t* bytes) {
   uint32_t bits = 0;
-  for (int i = 0; i < kBlock; ++i) bits |= uint32_t{codes[i]} >> 4 << i;
+  for (int64_t i = 0; i < kBlock; ++i) bits |= uint32_t{codes[i]} >> 4 << i;
   store(bytes, bits);
 }
 
@@ -167,11 +167,11 @@ float search_ternary_scale(const float* values, const float* importance, int cou
   constexpr int kSteps = 32;
   float best_scale = amax;
   double best_explained = 0;
-  for (int step = 1; step <= kSteps; ++step) {
+  for (int64_t step = 1; step <= kSteps; ++step) {
     // Values beyond half of a scale become +-1.
     const float threshold = 0.5f * amax * static_cast<float>(step) / kSteps;
     double weight = 0, sum = 0;
-    for (int i = 0; i < count; ++i) {
+    for (int64_t i = 0; i < count; ++i) {
       if (std::fabs(values[i]) < threshold) continue;
       weight += importance[i];
       sum += double{importance[i]} * std::fabs(values[i]);
@@ -191,7 +191,7 @@ Trits encode_trits(const float* values, const float* importance, uint8_t* scale_
   store(scale_bytes, f16_scale_from_f32(scale));
   const float inv_scale = reciprocal(scale);
   Trits trits;
-  for (int i = 0; i < 256; ++i) {
+  for (int64_t i = 0; i < 256; ++i) {
     trits[i] = static_cast<uint8_t>(rounded_away(values[i] * inv_scale, 1) + 1);
   }
   return trits;
@@ -199,9 +199,9 @@ Trits encode_trits(const float* values, const float* importance, uint8_t* scale_
 
 /// `digits` trits a byte, trit n of byte i at n * count + i; base 3, stretched from 243 to 256.
 const uint8_t* pack_trits(const uint8_t* trits, int count, int digits, uint8_t* bytes) {
-  for (int i = 0; i < count; ++i) {
+  for (int64_t i = 0; i < count; ++i) {
     int number = 0;
-    for (int digit = 0; digit < 5; ++digit) {
+    for (int64_t digit = 0; digit < 5; ++digit) {
       number = number * 3 + (digit < digits ? trits[digit * count + i] : 0);
     }
     bytes[i] = static_cast<uint8_t>((number * 256 + 242) / 243);
@@ -232,7 +232,7 @@ void quantize_q8_0(const float* values, int64_t count, const float*, uint8_t* bl
     const float scale = amax_of(values + i, kBlock) / 127;
     const float inv_scale = reciprocal(scale);
     store(blocks, f16_scale_from_f32(scale));
-    for (int j = 0; j < kBlock; ++j) {
+    for (int64_t j = 0; j < kBlock; ++j) {
       blocks[2 + j] = static_cast<uint8_t>(rounded_away(values[i + j] * inv_scale, 127));
     }
   }
@@ -252,7 +252,7 @@ void quantize_tq2_0(const float* values, int64_t count, const float* importance,
   for (int64_t i = 0; i < count; i += 256, blocks += 66) {
     const Trits trits =
         encode_trits(values + i, importance != nullptr ? importance + i : nullptr, blocks + 64);
-    for (int j = 0; j < 64; ++j) {
+    for (int64_t j = 0; j < 64; ++j) {
       const uint8_t* t = trits.data() + j / 32 * 128 + j % 32;
       blocks[j] = static_cast<uint8_t>(t[0] | t[32] << 2 | t[64] << 4 | t[96] << 6);
     }
@@ -270,7 +270,7 @@ void quantize_q1_0(const float* values, int64_t count, const float* importance, 
     }
     store(blocks, f16_scale_from_f32(weight > 0 ? sum / weight : 0));
     std::fill_n(blocks + 2, 16, uint8_t{0});
-    for (int j = 0; j < 128; ++j) {
+    for (int64_t j = 0; j < 128; ++j) {
       blocks[2 + j / 8] |= static_cast<uint8_t>((values[i + j] >= 0) << (j % 8));
     }
   }
@@ -285,7 +285,7 @@ void quantize_q2_0(const float* values, int64_t count, const float* importance, 
     const float inv_scale = reciprocal(scale);
     store(blocks, f16_scale_from_f32(scale));
     std::fill_n(blocks + 2, 16, uint8_t{0});
-    for (int j = 0; j < 64; ++j) {
+    for (int64_t j = 0; j < 64; ++j) {
       const int code = std::max(rounded_away(values[i + j] * inv_scale, 2), -1) + 1;
       blocks[2 + j / 4] |= static_cast<uint8_t>(code << (j % 4 * 2));
     }

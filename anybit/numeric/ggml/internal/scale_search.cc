@@ -17,33 +17,33 @@ struct Moments {
   float wc = 0, wcc = 0, wcx = 0;  // With codes.
 };
 
-template <int kCount>
+template <int Count>
 struct Group {
-  std::array<F32x4, kCount / kLanes> values, weights;
+  std::array<F32x4, Count / kLanes> values, weights;
 
   Group(const float* x, const float* w) {
-    for (int i = 0; i < kCount / kLanes; ++i) {
+    for (int64_t i = 0; i < Count / kLanes; ++i) {
       values[i] = load_lanes(x + kLanes * i);
       weights[i] = load_lanes(w + kLanes * i);
     }
   }
 };
 
-template <int kCount>
-using Codes = std::array<F32x4, kCount / kLanes>;
+template <int Count>
+using Codes = std::array<F32x4, Count / kLanes>;
 
-template <int kCount>
-Codes<kCount> round_codes(const Group<kCount>& group, float inv_scale, float min, float low,
-                          float high) {
-  Codes<kCount> codes;
+template <int Count>
+Codes<Count> round_codes(const Group<Count>& group, float inv_scale, float min, float low,
+                         float high) {
+  Codes<Count> codes;
   for (size_t i = 0; i < codes.size(); ++i) {
     codes[i] = round_lanes(clamp_lanes((group.values[i] - min) * inv_scale, low, high));
   }
   return codes;
 }
 
-template <int kCount>
-void sum_values(const Group<kCount>& group, Moments& moments) {
+template <int Count>
+void sum_values(const Group<Count>& group, Moments& moments) {
   F32x4 w{}, wx{};
   for (size_t i = 0; i < group.values.size(); ++i) {
     w += group.weights[i];
@@ -53,8 +53,8 @@ void sum_values(const Group<kCount>& group, Moments& moments) {
   moments.wx = sum_of_lanes(wx);
 }
 
-template <int kCount>
-void sum_codes(const Group<kCount>& group, const Codes<kCount>& codes, Moments& moments) {
+template <int Count>
+void sum_codes(const Group<Count>& group, const Codes<Count>& codes, Moments& moments) {
   F32x4 wc{}, wcc{}, wcx{};
   for (size_t i = 0; i < codes.size(); ++i) {
     const F32x4 weighted = group.weights[i] * codes[i];
@@ -67,9 +67,8 @@ void sum_codes(const Group<kCount>& group, const Codes<kCount>& codes, Moments& 
   moments.wcx = sum_of_lanes(wcx);
 }
 
-template <int kCount>
-float error_of(const Group<kCount>& group, const Codes<kCount>& codes, AffineFit fit,
-               bool absolute) {
+template <int Count>
+float error_of(const Group<Count>& group, const Codes<Count>& codes, AffineFit fit, bool absolute) {
   F32x4 sum{};
   for (size_t i = 0; i < codes.size(); ++i) {
     const F32x4 error = fit.scale * codes[i] + fit.min - group.values[i];
@@ -92,7 +91,7 @@ bool fit_line(const Moments& m, AffineFit& fit) {
 /// The value of the largest magnitude, the first of equals.
 float extreme(const float* values, int count) {
   float best = 0;
-  for (int i = 0; i < count; ++i) {
+  for (int64_t i = 0; i < count; ++i) {
     if (std::fabs(values[i]) > std::fabs(best)) best = values[i];
   }
   return best;
@@ -113,7 +112,7 @@ struct Descent {
 
   /// Moves the code of value x (weight w) to the nearest under the best scale of the others, if
   /// that raises wcx^2 / wcc: the part of the weighted sum of squares that the codes explain.
-  bool improve(int i, float x, float w, float low, float high) {
+  bool improve(int64_t i, float x, float w, float low, float high) {
     const float code = codes[i];
     const float others_wcx = wcx - w * x * code;
     const float others_wcc = wcc - w * code * code;
@@ -143,11 +142,11 @@ float unit_of(const float* values, int64_t count) {
   return std::ldexp(1.0f, std::max(exponent - 1, -126));
 }
 
-template <int kCount>
+template <int Count>
 AffineFit search_affine(const float* values, const float* weights, int max_code,
                         const AffineSearch& search) {
-  const Group<kCount> group(values, weights);
-  const auto [least, most] = std::minmax_element(values, values + kCount);
+  const Group<Count> group(values, weights);
+  const auto [least, most] = std::minmax_element(values, values + Count);
   const float max = *most;
   AffineFit best{0, std::min(*least, 0.0f)};
   if (max <= best.min) return best;
@@ -157,9 +156,9 @@ AffineFit search_affine(const float* values, const float* weights, int max_code,
   best.scale = (max - best.min) / highest;
   float best_error = error_of(group, round_codes(group, 1 / best.scale, best.min, 0, highest), best,
                               search.absolute_error);
-  for (int i = 0; i <= search.num_steps; ++i) {
+  for (int64_t i = 0; i <= search.num_steps; ++i) {
     const float span = search.first + search.step * static_cast<float>(i) + highest;
-    const Codes<kCount> codes = round_codes(group, span / (max - best.min), best.min, 0, highest);
+    const Codes<Count> codes = round_codes(group, span / (max - best.min), best.min, 0, highest);
     sum_codes(group, codes, moments);
     AffineFit fit;
     if (!fit_line(moments, fit)) continue;
@@ -172,11 +171,11 @@ AffineFit search_affine(const float* values, const float* weights, int max_code,
   return best;
 }
 
-template <int kCount>
+template <int Count>
 float search_symmetric(const float* values, const float* weights, int num_negative) {
-  const float largest = extreme(values, kCount);
+  const float largest = extreme(values, Count);
   if (std::fabs(largest) < kLeastExtreme) return 0;
-  const Group<kCount> group(values, weights);
+  const Group<Count> group(values, weights);
   const auto low = static_cast<float>(-num_negative), high = static_cast<float>(num_negative - 1);
   float best_scale = 0, best_explained = 0;
   constexpr std::array<int, 19> kTenths = {0, -9, -8, -7, -6, -5, -4, -3, -2, -1,
@@ -206,7 +205,7 @@ float search_positive(const float* values, const float* weights, int count, int 
   for (const int tenths : {0, -4, -3, -2, -1, 1, 2, 3, 4}) {
     const float span = highest + 0.1f * static_cast<float>(tenths);
     float error = 0;
-    for (int i = 0; i < count; ++i) {
+    for (int64_t i = 0; i < count; ++i) {
       const float difference =
           values[i] - rounded(values[i] * (span / largest), 0, highest) * (largest / span);
       error += weights[i] * difference * difference;
@@ -217,16 +216,16 @@ float search_positive(const float* values, const float* weights, int count, int 
     }
   }
   Descent descent;
-  for (int i = 0; i < count; ++i) {
+  for (int64_t i = 0; i < count; ++i) {
     const float code = rounded(values[i] * (best_span / largest), 0, highest);
     descent.codes[i] = code;
     descent.wcx += weights[i] * values[i] * code;
     descent.wcc += weights[i] * code * code;
   }
   bool changed = true;
-  for (int sweep = 0; sweep < kMaxSweeps && changed; ++sweep) {
+  for (int64_t sweep = 0; sweep < kMaxSweeps && changed; ++sweep) {
     changed = false;
-    for (int i = 0; i < count; ++i) {
+    for (int64_t i = 0; i < count; ++i) {
       changed |= descent.improve(i, values[i], weights[i], 0, highest);
     }
   }
@@ -235,7 +234,7 @@ float search_positive(const float* values, const float* weights, int count, int 
 
 void encode_codes(const float* values, int count, AffineFit fit, int low, int high, float* codes) {
   const float inv_scale = fit.scale == 0 ? 0 : 1 / fit.scale;
-  for (int i = 0; i < count; i += kLanes) {
+  for (int64_t i = 0; i < count; i += kLanes) {
     const F32x4 exact = (load_lanes(values + i) - fit.min) * inv_scale;
     store_lanes(codes + i,
                 round_lanes(clamp_lanes(exact, static_cast<float>(low), static_cast<float>(high))));

@@ -27,15 +27,15 @@ struct AffineSearch {
 };
 
 /// The best of the candidates, each refined by weighted least squares.
-/// Pre: kCount is 16 or 32; weights >= 0; |values| <= 2 (unit_of()).
-template <int kCount>
+/// Pre: Count is 16 or 32; weights >= 0; |values| <= 2 (unit_of()).
+template <int Count>
 AffineFit search_affine(const float* values, const float* weights, int max_code,
                         const AffineSearch& search);
 
 /// The best scale for value = scale * code, codes -num_negative .. num_negative - 1. The scale has
 /// the sign that gives the largest value a negative code.
 /// Pre: as above.
-template <int kCount>
+template <int Count>
 float search_symmetric(const float* values, const float* weights, int num_negative);
 
 /// The best scale for value = scale * code, codes 0..max_code, of non-negative values.

@@ -12,27 +12,29 @@ float load_f16(const uint8_t* bytes) { return f32_from_f16(load<uint16_t>(bytes)
 
 /// Low nibbles are the first half of the elements, high nibbles the second.
 void split_nibbles(const uint8_t* packed, int num_bytes, uint8_t* codes) {
-  for (int i = 0; i < num_bytes; ++i) {
+  for (int64_t i = 0; i < num_bytes; ++i) {
     codes[i] = packed[i] & 15;
     codes[i + num_bytes] = packed[i] >> 4;
   }
 }
 
 void add_fifth_bits(uint32_t bits, uint8_t* codes) {
-  for (int i = 0; i < 32; ++i) codes[i] |= (bits >> i & 1) << 4;
+  for (int64_t i = 0; i < 32; ++i) {
+    codes[i] = static_cast<uint8_t>(codes[i] | (bits >> i & 1) << 4);
+  }
 }
 
 /// Signed bytes as codes that start at 0.
 void shift_bytes(const uint8_t* packed, int count, uint8_t* codes) {
-  for (int i = 0; i < count; ++i) codes[i] = packed[i] ^ 0x80;
+  for (int64_t i = 0; i < count; ++i) codes[i] = packed[i] ^ 0x80;
 }
 
 /// `count` bytes of base-3 digits: a byte is floor(digits * 256 / 243) rounded up, so its product
 /// with 3^n, taken modulo 256, holds digit n in its highest position.
 uint8_t* unpack_trits(const uint8_t* packed, int count, int digits, uint8_t* codes) {
   uint8_t power = 1;
-  for (int digit = 0; digit < digits; ++digit, power = static_cast<uint8_t>(power * 3)) {
-    for (int i = 0; i < count; ++i) {
+  for (int64_t digit = 0; digit < digits; ++digit, power = static_cast<uint8_t>(power * 3)) {
+    for (int64_t i = 0; i < count; ++i) {
       *codes++ = static_cast<uint8_t>(static_cast<uint8_t>(packed[i] * power) * 3 >> 8);
     }
   }
@@ -43,12 +45,12 @@ uint8_t* unpack_trits(const uint8_t* packed, int count, int digits, uint8_t* cod
 
 void unpack_q1_0(const uint8_t* block, const BlockGroups& out) {
   *out.super_scales = load_f16(block);
-  for (int i = 0; i < 128; ++i) out.codes[i] = block[2 + i / 8] >> (i % 8) & 1;
+  for (int64_t i = 0; i < 128; ++i) out.codes[i] = block[2 + i / 8] >> (i % 8) & 1;
 }
 
 void unpack_q2_0(const uint8_t* block, const BlockGroups& out) {
   *out.super_scales = load_f16(block);
-  for (int i = 0; i < 64; ++i) out.codes[i] = block[2 + i / 4] >> (i % 4 * 2) & 3;
+  for (int64_t i = 0; i < 64; ++i) out.codes[i] = block[2 + i / 4] >> (i % 4 * 2) & 3;
 }
 
 void unpack_q4_0(const uint8_t* block, const BlockGroups& out) {
@@ -105,7 +107,7 @@ void unpack_tq1_0(const uint8_t* block, const BlockGroups& out) {
 
 void unpack_tq2_0(const uint8_t* block, const BlockGroups& out) {
   *out.super_scales = load_f16(block + 64);
-  for (int i = 0; i < 256; ++i) {
+  for (int64_t i = 0; i < 256; ++i) {
     out.codes[i] = block[i / 128 * 32 + i % 32] >> (i % 128 / 32 * 2) & 3;
   }
 }
@@ -116,7 +118,7 @@ void unpack_mxfp4(const uint8_t* block, const BlockGroups& out) {
 }
 
 void unpack_nvfp4(const uint8_t* block, const BlockGroups& out) {
-  for (int group = 0; group < 4; ++group) {
+  for (int64_t group = 0; group < 4; ++group) {
     out.super_scales[group] = half_of_ue4m3(block[group]);
     split_nibbles(block + 4 + 8 * group, 8, out.codes + 16 * group);
   }

@@ -511,12 +511,11 @@ Result<ExpressionPtr> ExpressionParser::parse_test(ExpressionPtr operand) {
   ANYBIT_ASSIGN(std::string name, tokens_.expect_name("the name of a test"));
   std::vector<Argument> arguments;
   const TokenKind next = tokens_.peek().kind;
-  const bool is_operand =
-      next == TokenKind::kString || next == TokenKind::kInteger || next == TokenKind::kFloat ||
-      tokens_.at_operator("[") || tokens_.at_operator("{") ||
-      (next == TokenKind::kName && !tokens_.at_name("else") && !tokens_.at_name("or") &&
-       !tokens_.at_name("and") && !tokens_.at_name("if") && !tokens_.at_name("in") &&
-       !tokens_.at_name("not"));
+  const bool is_operand = next == TokenKind::kString || next == TokenKind::kInteger ||
+                          next == TokenKind::kFloat || tokens_.at_operator("[") ||
+                          tokens_.at_operator("{") ||
+                          (next == TokenKind::kName && !tokens_.at_name("else") &&
+                           !tokens_.at_name("or") && !tokens_.at_name("and"));
   if (tokens_.at_operator("(")) {
     ANYBIT_ASSIGN(arguments, parse_arguments());
   } else if (is_operand) {

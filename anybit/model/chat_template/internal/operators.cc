@@ -390,7 +390,8 @@ Result<Value> get_slice(Budget& budget, const Value& container, const Value& sta
     return Value::sequence(container.as_sequence().kind, std::move(taken));
   }
   if (!container.is_string()) {
-    return Value::undefined(fmt::format("a {} cannot be sliced", container.type_name()));
+    return template_error("expected a string or a list to slice, found a {}",
+                          container.type_name());
   }
   const std::string_view text = container.as_string();
   ANYBIT_TRY(budget.spend_text(text.size()));

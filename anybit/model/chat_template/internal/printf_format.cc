@@ -163,10 +163,11 @@ Result<std::string> format_printf(Budget& budget, std::string_view format, const
     ANYBIT_TRY(budget.spend_text(text.size()));
     out += text;
   }
+  // As Python: a list, a dict and the undefined value may stand there unused.
+  const bool may_stay =
+      values.is_dict() || values.is_undefined() || (values.is_sequence() && !is_tuple);
   const size_t num_given = is_tuple ? values.as_sequence().items.size() : 1;
-  if (num_used < num_given && !values.is_dict()) {
-    return template_error("too many values for the format");
-  }
+  if (num_used < num_given && !may_stay) return template_error("too many values for the format");
   ANYBIT_TRY(budget.spend_text(out.size()));
   return out;
 }

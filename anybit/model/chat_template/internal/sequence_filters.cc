@@ -41,28 +41,32 @@ Result<std::vector<size_t>> sorted_order(Context& context, const std::vector<Val
   return order;
 }
 
+/// The key of sort: a list with one part for each attribute named ("a,b"), or the item alone.
+Result<Value> sort_key(Context& context, const Value& item, const Value& attribute,
+                       bool is_case_sensitive) {
+  std::vector<Value> parts;
+  if (!attribute.is_string()) {
+    ANYBIT_ASSIGN(Value part, comparison_key(context, item, attribute, is_case_sensitive));
+    parts.push_back(std::move(part));
+    return Value::list(std::move(parts));
+  }
+  std::string_view rest = attribute.as_string();
+  while (true) {
+    const size_t comma = rest.find(',');
+    const Value path = Value::string(std::string(rest.substr(0, comma)));
+    ANYBIT_ASSIGN(Value part, comparison_key(context, item, path, is_case_sensitive));
+    parts.push_back(std::move(part));
+    if (comma == rest.npos) return Value::list(std::move(parts));
+    rest.remove_prefix(comma + 1);
+  }
+}
+
 Result<Value> filter_sort(Context& context, const Value& self, const BoundArguments& arguments) {
   ANYBIT_ASSIGN(const std::vector<Value> items, iterate(context.budget(), self));
+  const Value attribute = arguments.value_or(2, Value::none());
   std::vector<Value> keys;
   for (const Value& item : items) {
-    const Value attribute = arguments.value_or(2, Value::none());
-    std::vector<Value> parts;
-    if (attribute.is_string() && attribute.as_string().find(',') != std::string::npos) {
-      std::string_view rest = attribute.as_string();
-      while (true) {
-        const size_t comma = rest.find(',');
-        const Value path = Value::string(std::string(rest.substr(0, comma)));
-        ANYBIT_ASSIGN(Value part,
-                      comparison_key(context, item, path, arguments.truth_or(1, false)));
-        parts.push_back(std::move(part));
-        if (comma == rest.npos) break;
-        rest.remove_prefix(comma + 1);
-      }
-      keys.push_back(Value::list(std::move(parts)));
-      continue;
-    }
-    ANYBIT_ASSIGN(Value key,
-                  comparison_key(context, item, attribute, arguments.truth_or(1, false)));
+    ANYBIT_ASSIGN(Value key, sort_key(context, item, attribute, arguments.truth_or(1, false)));
     keys.push_back(std::move(key));
   }
   ANYBIT_ASSIGN(const std::vector<size_t> order,
@@ -187,23 +191,42 @@ Result<Value> filter_sum(Context& context, const Value& self, const BoundArgumen
   return total;
 }
 
+/// map and select take anything false for an empty collection.
+Result<std::vector<Value>> iterate_if_true(Context& context, const Value& value) {
+  if (!value.is_true()) return std::vector<Value>();
+  return iterate(context.budget(), value);
+}
+
+/// map(attribute=..., default=...), or map(filter, its arguments...).
 Result<Value> filter_map(Context& context, const Value& self, const BoundArguments& arguments) {
-  ANYBIT_ASSIGN(std::vector<Value> items, iterate(context.budget(), self));
-  if (arguments.has(1)) {
-    if (arguments.has(0)) return template_error("map: expected a filter or an attribute, not both");
-    ANYBIT_ASSIGN(const Value attribute, arguments.required(1));
+  ANYBIT_ASSIGN(std::vector<Value> items, iterate_if_true(context, self));
+  CallArguments rest = arguments.rest;
+  if (rest.positional.empty()) {
+    std::optional<Value> attribute;
+    Value fallback;
+    for (const auto& [name, value] : rest.keyword) {
+      if (name == "attribute") {
+        attribute = value;
+      } else if (name == "default") {
+        fallback = value;
+      } else {
+        return template_error("map: unknown argument '{}'", name);
+      }
+    }
+    if (!attribute) return template_error("map: expected a filter or an attribute");
     for (Value& item : items) {
-      ANYBIT_ASSIGN(item, get_path(context, item, attribute));
-      if (item.is_undefined()) item = arguments.value_or(2, item);
+      ANYBIT_ASSIGN(item, get_path(context, item, *attribute));
+      if (item.is_undefined() && !fallback.is_undefined()) item = fallback;
     }
     return Value::sequence(SequenceKind::kIterator, std::move(items));
   }
-  ANYBIT_ASSIGN(const std::string name, arguments.required_string(0));
-  const Builtin* filter = find_filter(name);
-  if (filter == nullptr) return template_error("map: there is no filter '{}'", name);
+  const Value name = rest.positional.front();
+  rest.positional.erase(rest.positional.begin());
+  const Builtin* filter = name.is_string() ? find_filter(name.as_string()) : nullptr;
+  if (filter == nullptr) return template_error("map: there is no such filter");
   for (Value& item : items) {
     ANYBIT_TRY(context.budget().spend_steps(1));
-    ANYBIT_ASSIGN(item, call_builtin(context, *filter, item, arguments.rest));
+    ANYBIT_ASSIGN(item, call_builtin(context, *filter, item, rest));
   }
   return Value::sequence(SequenceKind::kIterator, std::move(items));
 }
@@ -212,7 +235,7 @@ Result<Value> filter_map(Context& context, const Value& self, const BoundArgumen
 /// named test, or are true if none is named, or the others.
 Result<Value> select_items(Context& context, const Value& self, const BoundArguments& arguments,
                            bool by_attribute, bool keeps) {
-  ANYBIT_ASSIGN(const std::vector<Value> items, iterate(context.budget(), self));
+  ANYBIT_ASSIGN(const std::vector<Value> items, iterate_if_true(context, self));
   CallArguments rest = arguments.rest;
   Value attribute = Value::none();
   if (by_attribute) {
@@ -327,7 +350,7 @@ constexpr Builtin kFilters[] = {
     {"groupby", {"attribute", "default", "case_sensitive"}, filter_groupby},
     {"items", {}, filter_items},
     {"last", {}, filter_last},
-    {"map", {"filter", "attribute", "default", "*"}, filter_map},
+    {"map", {"*"}, filter_map},
     {"max", {"case_sensitive", "attribute"}, filter_max},
     {"min", {"case_sensitive", "attribute"}, filter_min},
     {"reject", {"*"}, filter_select<false, false>},

@@ -36,13 +36,6 @@ bool is_boolean(const Value& value) { return value.is(Kind::kBool); }
 bool is_true(const Value& value) { return value.is(Kind::kBool) && value.as_bool(); }
 bool is_false(const Value& value) { return value.is(Kind::kBool) && !value.as_bool(); }
 bool is_escaped(const Value&) { return false; }
-bool is_filter(const Value& value) {
-  return value.is_string() && find_filter(value.as_string()) != nullptr;
-}
-bool is_test(const Value& value) {
-  return value.is_string() && find_test(value.as_string()) != nullptr;
-}
-
 bool is_iterable(const Value& value) {
   const bool is_loop = value.is(Kind::kObject) && value.as_object()->kind() == ObjectKind::kLoop;
   return value.is_string() || value.is_sequence() || value.is_dict() || value.is_undefined() ||
@@ -76,6 +69,13 @@ Result<bool> is_multiple(const Value& value, int64_t divisor) {
   if (divisor == 0) return template_error("divisibleby: \"%\" by zero");
   if (!value.is_integral()) return std::fmod(value.as_double(), static_cast<double>(divisor)) == 0;
   return divisor == -1 || value.as_integer() % divisor == 0;
+}
+
+/// Whether the value is the name of a filter, or of a test.
+template <const Builtin* (*kFind)(std::string_view)>
+Result<Value> is_name_of(Context&, const Value& self, const BoundArguments&) {
+  ANYBIT_TRY(hash_key(self));
+  return Value::boolean(self.is_string() && kFind(self.as_string()) != nullptr);
 }
 
 Result<Value> test_divisibleby(Context&, const Value& self, const BoundArguments& arguments) {
@@ -120,7 +120,7 @@ constexpr Builtin kTests[] = {
     {"escaped", {}, check<is_escaped>},
     {"even", {}, test_even},
     {"false", {}, check<is_false>},
-    {"filter", {}, check<is_filter>},
+    {"filter", {}, is_name_of<find_filter>},
     {"float", {}, check<is_float>},
     {"ge", {"other"}, relation<Operator::kGreaterEqual>},
     {"greaterthan", {"other"}, relation<Operator::kGreater>},
@@ -140,7 +140,7 @@ constexpr Builtin kTests[] = {
     {"sameas", {"other"}, test_sameas},
     {"sequence", {}, check<is_sequence>},
     {"string", {}, check<is_string>},
-    {"test", {}, check<is_test>},
+    {"test", {}, is_name_of<find_test>},
     {"true", {}, check<is_true>},
     {"undefined", {}, check<is_undefined>},
     {"upper", {}, text_check<is_upper>},

@@ -90,7 +90,7 @@ bool is_line_end(int32_t code) {
 size_t previous_position(std::string_view text, size_t end) {
   for (size_t length = 1; length <= 4 && length <= end; ++length) {
     const Character character = character_at(text, end - length);
-    if (static_cast<size_t>(character.length) == length) return end - length;
+    if (character.is_valid && static_cast<size_t>(character.length) == length) return end - length;
   }
   return end - 1;
 }

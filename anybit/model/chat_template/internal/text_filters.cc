@@ -53,7 +53,11 @@ Result<Value> filter_replace(Context& context, const Value& self, const BoundArg
 }
 
 Result<Value> filter_indent(Context& context, const Value& self, const BoundArguments& arguments) {
-  ANYBIT_ASSIGN(const std::string text, to_text(context.budget(), self));
+  if (self.is_undefined()) return undefined_error(self);
+  if (!self.is_string()) {
+    return template_error("indent: expected a string, found a {}", self.type_name());
+  }
+  const std::string& text = self.as_string();
   std::string margin = "    ";
   if (arguments.has(0)) {
     ANYBIT_ASSIGN(const Value width, arguments.required(0));
@@ -94,21 +98,25 @@ Result<Value> filter_center(Context& context, const Value& self, const BoundArgu
   return make_text(context, std::move(text));
 }
 
+/// Whatever is short enough stays as it is, even if it is not text.
 Result<Value> filter_truncate(Context& context, const Value& self,
                               const BoundArguments& arguments) {
-  ANYBIT_ASSIGN(const std::string text, to_text(context.budget(), self));
   ANYBIT_ASSIGN(const int64_t wanted, arguments.integer_or(0, 255));
   const bool cuts_words = arguments.truth_or(1, false);
   ANYBIT_ASSIGN(const std::string end, arguments.string_or(2, "..."));
   ANYBIT_ASSIGN(const int64_t leeway, arguments.integer_or(3, 5));
-  const std::vector<size_t> offsets = character_offsets(text);
-  const auto count = static_cast<int64_t>(offsets.size()) - 1;
+  ANYBIT_ASSIGN(const int64_t count, length_of(self));
   const int64_t num_kept = wanted - num_characters(end);
   if (num_kept < 0 || leeway < 0) {
     return template_error("truncate: expected a length of at least {}, found {}",
                           num_characters(end), wanted);
   }
-  if (count - leeway <= wanted) return make_text(context, text);
+  if (count - leeway <= wanted) return self;
+  if (!self.is_string()) {
+    return template_error("truncate: expected a string, found a {}", self.type_name());
+  }
+  const std::string& text = self.as_string();
+  const std::vector<size_t> offsets = character_offsets(text);
   std::string kept = text.substr(0, offsets[static_cast<size_t>(num_kept)]);
   if (!cuts_words) {
     const size_t last_space = kept.rfind(' ');

@@ -11,8 +11,7 @@ struct Arguments::Parser {
   CLI::App app;
 };
 
-Arguments::Arguments(std::string_view command, std::string_view summary,
-                     std::string_view examples)
+Arguments::Arguments(std::string_view command, std::string_view summary, std::string_view examples)
     : parser_(std::make_unique<Parser>()) {
   CLI::App& app = parser_->app;
   app.name(fmt::format("anybit {}", command));
@@ -30,24 +29,22 @@ void Arguments::positional(std::string_view name, std::string* value, std::strin
 
 void Arguments::option(std::string_view names, std::string* value, std::string_view help,
                        bool is_required) {
-  CLI::Option* option =
-      parser_->app.add_option(std::string(names), *value, std::string(help), !value->empty());
+  CLI::Option* option = parser_->app.add_option(std::string(names), *value, std::string(help));
   option->required(is_required);
+  if (!value->empty()) option->capture_default_str();
 }
 
 void Arguments::option(std::string_view names, int64_t* value, std::string_view help) {
-  parser_->app.add_option(std::string(names), *value, std::string(help), true);
+  parser_->app.add_option(std::string(names), *value, std::string(help))->capture_default_str();
 }
 
 void Arguments::option(std::string_view names, double* value, std::string_view help) {
-  parser_->app.add_option(std::string(names), *value, std::string(help), true);
+  parser_->app.add_option(std::string(names), *value, std::string(help))->capture_default_str();
 }
 
 void Arguments::option(std::string_view names, std::vector<std::string>* values,
                        std::string_view help) {
-  parser_->app.add_option(std::string(names), *values, std::string(help))
-      ->expected(1)
-      ->take_all();
+  parser_->app.add_option(std::string(names), *values, std::string(help))->expected(1)->take_all();
 }
 
 void Arguments::flag(std::string_view names, bool* value, std::string_view help) {

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstdio>
 
-#include "anybit/cli/bench_command.h"
 #include "anybit/cli/command.h"
 #include "anybit/cli/eval_command.h"
 #include "anybit/cli/quantize_command.h"
@@ -15,15 +14,14 @@ namespace {
 constexpr Command kCommands[] = {
     {"quantize", "Store a model in a low-precision format", quantize_command},
     {"run", "Generate text, or chat", run_command},
-    {"eval", "Measure perplexity, divergence from a reference, or a task's accuracy",
-     eval_command},
-    {"bench", "Measure speed as a fraction of what the machine can do", bench_command},
+    {"eval", "Measure perplexity, divergence from a reference, or a task's accuracy", eval_command},
 };
 
 void print_help(std::FILE* out) {
-  fmt::print(out,
-             "anybit: make and run neural networks at any precision, from 1 to 8 bits and beyond\n\n"
-             "Usage: anybit COMMAND [OPTIONS]\n\nCommands:\n");
+  fmt::print(
+      out,
+      "anybit: make and run neural networks at any precision, from 1 to 8 bits and beyond\n\n"
+      "Usage: anybit COMMAND [OPTIONS]\n\nCommands:\n");
   for (const Command& command : kCommands) {
     fmt::print(out, "  {:<10} {}\n", command.name, command.summary);
   }

@@ -53,10 +53,9 @@ class Bar {
     const int filled = static_cast<int>(fraction * kBarWidth);
     const double rate = static_cast<double>(progress.done - first_done_) / elapsed;
     const std::string left =
-        rate > 0
-            ? fmt::format(", {:.1f}/s, {} left", rate,
-                          format_duration(static_cast<double>(total_ - progress.done) / rate))
-            : "";
+        rate > 0 ? fmt::format(", {:.1f}/s, {} left", rate,
+                               format_duration(static_cast<double>(total_ - progress.done) / rate))
+                 : "";
     fmt::print(stderr, "\r\x1b[K{} {:3.0f}% [{:=>{}}>{:{}}] {}/{} {}{}  {}", progress.task,
                100 * fraction, "", filled, "", kBarWidth - filled, progress.done, total_,
                progress.unit, left, progress.note.substr(0, kNoteWidth));

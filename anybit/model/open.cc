@@ -7,6 +7,7 @@
 #include "anybit/base/file.h"
 #include "anybit/base/json.h"
 #include "anybit/model/hub/hub.h"
+#include "anybit/model/tokenizer/gguf_tokenizer.h"
 
 namespace anybit::model {
 namespace {
@@ -58,20 +59,6 @@ Result<OpenedModel> open_gguf_model(const fs::path& path, std::string name) {
   return model;
 }
 
-Result<std::optional<int64_t>> optional_int(const tensor::GgufMetadata& metadata,
-                                            std::string_view key) {
-  if (metadata.find(key) == nullptr) return std::optional<int64_t>();
-  ANYBIT_ASSIGN(const int64_t value, metadata.get_int(key));
-  return std::optional(value);
-}
-
-Result<std::optional<bool>> optional_bool(const tensor::GgufMetadata& metadata,
-                                          std::string_view key) {
-  if (metadata.find(key) == nullptr) return std::optional<bool>();
-  ANYBIT_ASSIGN(const bool value, metadata.get_bool(key));
-  return std::optional(value);
-}
-
 Result<std::optional<std::string>> folder_template(const fs::path& folder) {
   std::error_code error;
   const fs::path own = folder / "chat_template.jinja";
@@ -120,34 +107,6 @@ Result<OpenedModel> open_model(std::string_view name, const ProgressSink& progre
                 path.string());
   }
   return open_gguf_model(path, std::string(name));
-}
-
-Result<TokenizerData> read_tokenizer_data(const tensor::GgufMetadata& metadata) {
-  TokenizerData data;
-  const std::string prefix = "tokenizer.ggml.";
-  ANYBIT_ASSIGN(data.model, metadata.get_string(prefix + "model"));
-  ANYBIT_ASSIGN(data.pre, metadata.get_string_or(prefix + "pre", ""));
-  ANYBIT_ASSIGN(data.tokens, metadata.get_strings(prefix + "tokens"));
-  if (metadata.find(prefix + "scores") != nullptr) {
-    ANYBIT_ASSIGN(data.scores, metadata.get_floats(prefix + "scores"));
-  }
-  if (metadata.find(prefix + "merges") != nullptr) {
-    ANYBIT_ASSIGN(data.merges, metadata.get_strings(prefix + "merges"));
-  }
-  if (metadata.find(prefix + "token_type") != nullptr) {
-    ANYBIT_ASSIGN(const std::vector<int64_t> types, metadata.get_ints(prefix + "token_type"));
-    data.token_types.assign(types.begin(), types.end());
-  }
-  ANYBIT_ASSIGN(data.bos_id, optional_int(metadata, prefix + "bos_token_id"));
-  ANYBIT_ASSIGN(data.eos_id, optional_int(metadata, prefix + "eos_token_id"));
-  ANYBIT_ASSIGN(data.unknown_id, optional_int(metadata, prefix + "unknown_token_id"));
-  ANYBIT_ASSIGN(data.padding_id, optional_int(metadata, prefix + "padding_token_id"));
-  ANYBIT_ASSIGN(data.add_bos, optional_bool(metadata, prefix + "add_bos_token"));
-  ANYBIT_ASSIGN(data.add_eos, optional_bool(metadata, prefix + "add_eos_token"));
-  ANYBIT_ASSIGN(data.add_space_prefix, optional_bool(metadata, prefix + "add_space_prefix"));
-  ANYBIT_ASSIGN(data.collapse_spaces, optional_bool(metadata, prefix + "remove_extra_whitespaces"));
-  ANYBIT_ASSIGN(data.model_name, metadata.get_string_or("general.name", ""));
-  return data;
 }
 
 Result<Tokenizer> load_tokenizer(const OpenedModel& model) {

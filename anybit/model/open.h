@@ -46,7 +46,4 @@ Result<std::optional<std::string>> chat_template_text(const OpenedModel& model);
 /// The same parsed. Errors: as above; those of ChatTemplate::parse().
 Result<std::optional<ChatTemplate>> load_chat_template(const OpenedModel& model);
 
-/// The tokenizer.ggml.* part of GGUF metadata. Errors: kCorruptData naming the key.
-Result<TokenizerData> read_tokenizer_data(const tensor::GgufMetadata& metadata);
-
 }  // namespace anybit::model

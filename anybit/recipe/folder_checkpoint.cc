@@ -52,14 +52,14 @@ Result<std::vector<std::pair<std::string, std::string>>> read_side_files(const f
 
 }  // namespace
 
-Result<CheckpointSource> open_folder_checkpoint(const fs::path& folder) {
-  ANYBIT_ASSIGN(tensor::QuantizedFolder opened, tensor::QuantizedFolder::open(folder));
-  const auto shared = std::make_shared<const tensor::QuantizedFolder>(std::move(opened));
-  ANYBIT_ASSIGN(const auto weights, model::open_folder_weights(folder));
-  const auto known = known_tensors(*weights);
+Result<CheckpointSource> open_folder_checkpoint(const model::OpenedModel& opened) {
+  const fs::path& folder = opened.path;
+  ANYBIT_ASSIGN(tensor::QuantizedFolder parts, tensor::QuantizedFolder::open(folder));
+  const auto shared = std::make_shared<const tensor::QuantizedFolder>(std::move(parts));
+  const auto known = known_tensors(*opened.weights);
 
   CheckpointSource source;
-  source.description = folder.string();
+  source.description = opened.name;
   source.config_json = shared->config_json();
   for (const std::string& name : shared->names()) {
     ANYBIT_ASSIGN(std::vector<int64_t> shape, shared->shape(name));

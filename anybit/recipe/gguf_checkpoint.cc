@@ -170,14 +170,12 @@ Result<std::vector<std::pair<std::string, std::string>>> tokenizer_files(
 
 }  // namespace
 
-Result<CheckpointSource> open_gguf_checkpoint(const std::filesystem::path& path) {
-  ANYBIT_ASSIGN(tensor::GgufFile opened, tensor::open_gguf(path));
-  const auto file = std::make_shared<const tensor::GgufFile>(std::move(opened));
-  ANYBIT_ASSIGN(const auto weights, model::open_gguf_weights(file, path.string()));
+Result<CheckpointSource> open_gguf_checkpoint(const model::OpenedModel& opened) {
+  const auto& weights = opened.weights;
   ANYBIT_ASSIGN(const model::ModelConfig config, folder_config(*weights));
 
   CheckpointSource source;
-  source.description = path.string();
+  source.description = opened.name;
   source.config_json = model::model_config_json(config);
   const auto tensors = std::make_shared<std::vector<ModelTensor>>(model::model_tensors(config));
   std::ranges::stable_sort(*tensors, {}, &ModelTensor::layer);
@@ -187,12 +185,13 @@ Result<CheckpointSource> open_gguf_checkpoint(const std::filesystem::path& path)
   const auto reader = std::make_shared<GgufReader>(weights);
   source.matrix = [tensors, reader](size_t index) { return reader->matrix((*tensors)[index]); };
   source.vector = [tensors, reader](size_t index) { return reader->vector((*tensors)[index]); };
-  ANYBIT_ASSIGN(source.files, tokenizer_files(file->metadata));
+  ANYBIT_ASSIGN(source.files, tokenizer_files(opened.gguf->metadata));
   return source;
 }
 
-Result<CheckpointSource> open_checkpoint(const std::filesystem::path& path) {
-  return path.extension() == ".gguf" ? open_gguf_checkpoint(path) : open_folder_checkpoint(path);
+Result<CheckpointSource> open_checkpoint(std::string_view name, const ProgressSink& progress) {
+  ANYBIT_ASSIGN(const model::OpenedModel opened, model::open_model(name, progress));
+  return opened.gguf ? open_gguf_checkpoint(opened) : open_folder_checkpoint(opened);
 }
 
 }  // namespace anybit::recipe

@@ -152,12 +152,8 @@ void quantize_row(const float* a, int64_t num_cols, const QuantizedRow& out) {
 
 }  // namespace
 
-constinit const PanelOps kAvx2PanelOps = {find_vector_unpack,
-                                          find_vector_multiply,
-                                          expand_scales,
-                                          add_mins,
-                                          quantize_row<false>,
-                                          quantize_row<true>,
-                                          127};
+constinit const PanelOps kAvx2PanelOps = {
+    find_vector_unpack, find_vector_multiply, find_multiply_codes_avx2, expand_scales,
+    add_mins,           quantize_row<false>,  quantize_row<true>,       127};
 
 }  // namespace anybit::kernel::internal

@@ -60,13 +60,13 @@ int decode_int16(const PanelFormat& format, uint32_t code) {
 float decode_float(const PanelFormat& format, uint32_t code) {
   switch (format.decoding) {
     case CodeDecoding::kTable: return format.values[code];
-    case CodeDecoding::kHalf: return half_to_float(code);
-    case CodeDecoding::kFloatBits: {
+    case CodeDecoding::kBrain: return std::bit_cast<float>(code << 16);
+    case CodeDecoding::kHalf: {
       const int magnitude_bits = format.exponent_bits + format.mantissa_bits;
       const uint32_t magnitude = code & ((1u << magnitude_bits) - 1);
       const uint32_t sign = code >> magnitude_bits;
-      const uint32_t bits = sign << 31 | magnitude << (23 - format.mantissa_bits);
-      return std::bit_cast<float>(bits) * format.bits_factor;
+      return half_to_float(sign << 15 | magnitude << (10 - format.mantissa_bits)) *
+             format.bits_factor;
     }
     default: return static_cast<float>(static_cast<int32_t>(code) - format.center);
   }

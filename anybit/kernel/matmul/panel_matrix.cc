@@ -50,7 +50,8 @@ PanelMatrix::PanelMatrix(PanelParts parts, const PanelOps& ops, std::string_view
       ops_(ops),
       kernel_name_(kernel_name),
       num_blocks_(ceil_div(parts_.cols, kBlockCols)),
-      unpack_(ops.find_unpack(parts_.format)) {
+      unpack_(ops.find_unpack(parts_.format)),
+      multiply_codes_(ops.find_multiply_codes(parts_.format)) {
   ANYBIT_CHECK(unpack_ != nullptr);
   for (int columns = 1; columns <= kMaxColumns; ++columns) {
     multiply_[columns - 1] = ops.find_multiply(parts_.format, columns);
@@ -92,13 +93,20 @@ void PanelMatrix::multiply_panel(const Activations& activations, int64_t row_pan
   const PanelFormat& format = parts_.format;
   const int64_t chunk = chunk_blocks(format), per_block = format.subblocks_per_block();
   std::fill_n(scratch.sums.as<float>(), (last - first) * kMaxColumns * kPanelRows, 0.0f);
+  const bool uses_codes =
+      multiply_codes_ != nullptr && last - first == 1 && activations.columns(first) == 1;
   const std::byte* codes = parts_.codes.data() + row_panel * num_blocks_ * format.block_bytes();
   for (int64_t block = 0; block < num_blocks_; block += chunk) {
     const int64_t count = std::min(chunk, num_blocks_ - block);
     const int64_t chunk_bytes = count * format.block_bytes();
-    // The next chunk travels while this one is multiplied.
-    if (last - first == 1) prefetch(codes + chunk_bytes, chunk_bytes);
-    unpack_(format, codes, count, scratch.tile.data());
+    const std::byte* tile = scratch.tile.data();
+    if (uses_codes) {
+      tile = codes;
+    } else {
+      // The next chunk travels while this one is multiplied.
+      if (last - first == 1) prefetch(codes + chunk_bytes, chunk_bytes);
+      unpack_(format, codes, count, scratch.tile.data());
+    }
     codes += chunk_bytes;
     parts_.scales.expand_scales(ops_, row_panel, format.subblock_cols, block * per_block,
                                 count * per_block, scratch.expansion.as<float>(),
@@ -106,14 +114,15 @@ void PanelMatrix::multiply_panel(const Activations& activations, int64_t row_pan
     for (int64_t panel = first; panel < last; ++panel) {
       const bool is_float = format.arithmetic == Arithmetic::kFloat;
       const bool is_int8 = format.arithmetic == Arithmetic::kInt8;
-      multiply_[activations.columns(panel) - 1](
-          format, {.tile = scratch.tile.data(),
-                   .weight_scales = scratch.scales.as<float>(),
-                   .activations = activations.codes(panel, block),
-                   .biases = is_int8 ? activations.biases(panel, block) : nullptr,
-                   .activation_scales = is_float ? nullptr : activations.scales(panel, block),
-                   .num_blocks = count,
-                   .sums = scratch.sums.as<float>() + (panel - first) * kMaxColumns * kPanelRows});
+      const MultiplyArguments arguments{
+          .tile = tile,
+          .weight_scales = scratch.scales.as<float>(),
+          .activations = activations.codes(panel, block),
+          .biases = is_int8 ? activations.biases(panel, block) : nullptr,
+          .activation_scales = is_float ? nullptr : activations.scales(panel, block),
+          .num_blocks = count,
+          .sums = scratch.sums.as<float>() + (panel - first) * kMaxColumns * kPanelRows};
+      (uses_codes ? multiply_codes_ : multiply_[activations.columns(panel) - 1])(format, arguments);
     }
     if (parts_.scales.has_mins()) {
       add_mins(activations, row_panel, first, last, block, count, scratch);

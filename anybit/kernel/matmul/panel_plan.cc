@@ -278,12 +278,12 @@ Result<PanelPlan> plan_int16(const CodeSource& source, Threads threads) {
   return plan_int16_table(source, std::move(rounded), std::move(plan));
 }
 
-// Whether shifting the code's fields to where f32 has them gives its value times a power of two.
-bool has_float_bits(const ElementFormat& e) {
-  if (e.kind != ElementKind::kFloat || e.exponent_bits > 8 || e.mantissa_bits > 23) return false;
-  if (e.exponent_bits == 8) return e == numeric::kBF16;
-  const int power = 127 - e.exponent_bias;
-  return power >= -126 && power <= 127 && e.bits == e.is_signed + e.exponent_bits + e.mantissa_bits;
+// Whether the code's fields, moved to where binary16 has them, give its value times a power of two:
+// for codes that are finite in both.
+bool has_half_bits(const ElementFormat& e) {
+  if (e.kind != ElementKind::kFloat || e.exponent_bits < 1 || e.exponent_bits > 5) return false;
+  const bool tops_out = e.exponent_bits == 5 && e.specials != numeric::Specials::kIeee;
+  return !tops_out && e.mantissa_bits <= 10 && e.exponent_bias > -100;
 }
 
 Result<PanelPlan> plan_float(const CodeSource& source) {
@@ -292,17 +292,13 @@ Result<PanelPlan> plan_float(const CodeSource& source) {
   const ElementFormat& e = source.element();
   const std::vector<double>& values = source.values();
   format.arithmetic = Arithmetic::kFloat;
-  if (source.ggml() == nullptr && e == numeric::kF16) {
-    format.decoding = CodeDecoding::kHalf;
-    plan.is_valid.assign(values.size(), 1);
-    return plan;
-  }
-  if (source.ggml() == nullptr && has_float_bits(e)) {
-    format.decoding = CodeDecoding::kFloatBits;
+  if (e == numeric::kBF16 || has_half_bits(e)) {
+    format.decoding = e == numeric::kBF16 ? CodeDecoding::kBrain : CodeDecoding::kHalf;
     format.exponent_bits = e.exponent_bits;
     format.mantissa_bits = e.mantissa_bits;
-    format.bits_factor = std::ldexp(1.0f, 127 - e.exponent_bias);
-    if (e == numeric::kBF16) plan.is_valid.assign(values.size(), 1);
+    if (e != numeric::kBF16) format.bits_factor = std::ldexp(1.0f, 15 - e.exponent_bias);
+    // These two have infinities and NaNs where the kernel does.
+    if (e == numeric::kBF16 || e == numeric::kF16) plan.is_valid.assign(values.size(), 1);
     return plan;
   }
   if (e.kind == ElementKind::kInt || (e.kind == ElementKind::kUint && source.ggml() == nullptr)) {

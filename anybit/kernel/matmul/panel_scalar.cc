@@ -157,8 +157,11 @@ float expand_one(ScaleStorage storage, int mantissa_shift, bool has_sign, const 
   const auto byte = static_cast<uint32_t>(*p);
   uint16_t half = 0;
   uint32_t word = 0;
-  static const PanelFormat as_half{
-      .arithmetic = Arithmetic::kFloat, .decoding = CodeDecoding::kHalf, .bits = 16};
+  static const PanelFormat as_half{.arithmetic = Arithmetic::kFloat,
+                                   .decoding = CodeDecoding::kHalf,
+                                   .bits = 16,
+                                   .exponent_bits = 5,
+                                   .mantissa_bits = 10};
   std::memcpy(&half, p, scale_bytes(storage) >= 2 ? 2 : 0);
   switch (storage) {
     case ScaleStorage::kF32: std::memcpy(&word, p, 4); return std::bit_cast<float>(word);
@@ -239,10 +242,13 @@ void quantize_row(const float* a, int64_t num_cols, const QuantizedRow& out) {
   }
 }
 
+MultiplyFunction* find_multiply_codes(const PanelFormat&) { return nullptr; }
+
 }  // namespace
 
 constinit const PanelOps kScalarPanelOps = {find_unpack,
                                             find_multiply,
+                                            find_multiply_codes,
                                             expand_scales,
                                             add_mins,
                                             quantize_row<int8_t, 127>,

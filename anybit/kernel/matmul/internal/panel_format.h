@@ -36,8 +36,8 @@ enum class CodeDecoding : uint8_t {
   kTable,        // table_low (and table_high) at the code; kFloat: values at the code.
   kSignedTable,  // kInt16: the top bit negates the table at the other bits.
   kSplitFloat,   // kInt16: sign, exponent, mantissa; rounded fixed point, see decode_int16().
-  kFloatBits,    // kFloat: sign, exponent, mantissa of a format within f32's exponent range.
-  kHalf,         // kFloat: IEEE binary16.
+  kHalf,         // kFloat: fields moved to where binary16 has them, times bits_factor.
+  kBrain,        // kFloat: bf16.
   kPlain,        // kFloat: f32; the packed bytes are the tile, [column][16 rows].
 };
 
@@ -53,10 +53,10 @@ struct PanelFormat {
   bool is_doubled = false;  // kInt8, kLinear: a code stands for 2 * code - center.
   int center = 0;           // Subtracted from what the code stands for.
   int subblock_cols = 32;   // Columns that surely share a scale: 16 or 32.
-  int exponent_bits = 0;    // kSplitFloat, kFloatBits.
-  int mantissa_bits = 0;    // kSplitFloat, kFloatBits.
+  int exponent_bits = 0;    // kSplitFloat, kHalf.
+  int mantissa_bits = 0;    // kSplitFloat, kHalf.
   int exponent_base = 1;    // kSplitFloat: the exponent field whose power stands first in tables.
-  float bits_factor = 1;    // kFloatBits: 2^(127 - bias), times the code read as f32's upper bits.
+  float bits_factor = 1;    // kHalf: 2^(15 - bias).
   /// kTable, kSignedTable: low and high byte by code (kInt8: low only, value + center).
   /// kSplitFloat: low and high byte of the power by max(exponent - exponent_base, 0), [16].
   alignas(64) uint8_t table_low[256] = {};

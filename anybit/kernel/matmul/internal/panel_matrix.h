@@ -49,6 +49,7 @@ class PanelMatrix : public PackedMatrix {
   int64_t num_blocks_;
   UnpackFunction* unpack_;
   MultiplyFunction* multiply_[kMaxColumns];
+  MultiplyFunction* multiply_codes_;  // Of one column; may be null.
 };
 
 }  // namespace anybit::kernel::internal

@@ -81,6 +81,9 @@ using AddMinsFunction = void(const float* mins, const float* group_sums, int64_t
 struct PanelOps {
   UnpackFunction* (*find_unpack)(const PanelFormat& format);  // Null where it has none.
   MultiplyFunction* (*find_multiply)(const PanelFormat& format, int columns);
+  /// A product with one column straight from the codes (arguments.tile points at them), equal bit
+  /// for bit to unpacking and multiplying; null where it would not pay.
+  MultiplyFunction* (*find_multiply_codes)(const PanelFormat& format);
   ExpandScalesFunction* expand_scales;
   AddMinsFunction* add_mins;
   QuantizeRowFunction* quantize_int8;
@@ -88,6 +91,9 @@ struct PanelOps {
   int weight_limit_int8;  // kInt8: the most a u8 weight may be (255 where products do not
                           // saturate).
 };
+
+/// Parts of the tables that are compiled by themselves.
+MultiplyFunction* find_multiply_codes_avx2(const PanelFormat& format);
 
 extern const PanelOps kScalarPanelOps;
 extern const PanelOps kAvx2PanelOps;

@@ -75,18 +75,22 @@ inline CodeVector look_up<8>(const uint8_t* table, CodeVector codes) {
   return codes.choose(on, off);
 }
 
-/// One step of a kInt8 tile.
+/// The u8 weights of step kStep of the block at `codes`.
+template <CodeDecoding kDecoding, int kBits, int kLeft, int kStep>
+inline CodeVector int8_step(const PanelFormat& format, const std::byte* codes, int part) {
+  const CodeVector found = codes_at<kBits, kLeft, kStep>(codes, part);
+  if constexpr (kDecoding != CodeDecoding::kTable) return found;
+  return look_up<kBits>(format.table_low, found);
+}
+
 template <CodeDecoding kDecoding, int kBits, int kLeft>
 void unpack_int8(const PanelFormat& format, const std::byte* codes, int64_t num_blocks,
                  std::byte* tile) {
   for (int64_t b = 0; b < num_blocks; ++b) {
     for_constants<kBlockSteps>([&](auto step) {
       for (int part = 0; part < kParts; ++part) {
-        CodeVector weights = codes_at<kBits, kLeft, step>(codes, part);
-        if constexpr (kDecoding == CodeDecoding::kTable) {
-          weights = look_up<kBits>(format.table_low, weights);
-        }
-        weights.store(tile + step * kLineBytes + part * CodeVector::kBytes);
+        int8_step<kDecoding, kBits, kLeft, step>(format, codes, part)
+            .store(tile + step * kLineBytes + part * CodeVector::kBytes);
       }
     });
     codes += kLineBytes * kBits;
@@ -181,6 +185,20 @@ class Int16Decoder<CodeDecoding::kLinear, kBits> {
   CodeVector center_;
 };
 
+/// The 16-bit weights of step kStep of the block at `codes`.
+template <CodeDecoding kDecoding, int kBits, int kStep>
+inline Int16Step int16_step(const Int16Decoder<kDecoding, kBits>& decode, const std::byte* codes,
+                            int part) {
+  const CodeVector low = codes_at < kBits <= 8 ? kBits : 8, 0, kStep > (codes, part);
+  if constexpr (kDecoding != CodeDecoding::kLinear) {
+    return decode(low);
+  } else if constexpr (kBits <= 8) {
+    return decode(low, CodeVector::zero());
+  } else {
+    return decode(low, codes_at<kBits - 8, 0, kStep>(codes + 8 * kLineBytes, part));
+  }
+}
+
 template <CodeDecoding kDecoding, int kBits>
 void unpack_int16(const PanelFormat& format, const std::byte* codes, int64_t num_blocks,
                   std::byte* tile) {
@@ -188,15 +206,7 @@ void unpack_int16(const PanelFormat& format, const std::byte* codes, int64_t num
   for (int64_t b = 0; b < num_blocks; ++b) {
     for_constants<kBlockSteps>([&](auto step) {
       for (int part = 0; part < kParts; ++part) {
-        const CodeVector low = codes_at < kBits <= 8 ? kBits : 8, 0, step > (codes, part);
-        Int16Step weights;
-        if constexpr (kDecoding != CodeDecoding::kLinear) {
-          weights = decode(low);
-        } else if constexpr (kBits <= 8) {
-          weights = decode(low, CodeVector::zero());
-        } else {
-          weights = decode(low, codes_at<kBits - 8, 0, step>(codes + 8 * kLineBytes, part));
-        }
+        const Int16Step weights = int16_step<kDecoding, kBits, step>(decode, codes, part);
         std::byte* out = tile + step * 2 * kLineBytes + part * CodeVector::kBytes;
         weights.first.store(out);
         weights.second.store(out + kLineBytes);
@@ -207,58 +217,69 @@ void unpack_int16(const PanelFormat& format, const std::byte* codes, int64_t num
   }
 }
 
-/// Codes of one step as 16-bit integers, [4 columns][16 rows].
-template <int kBits, int kStep>
-inline void codes_to_words(const std::byte* block, uint16_t* words) {
-  for (int part = 0; part < kParts; ++part) {
-    const CodeVector low = codes_at < kBits <= 8 ? kBits : 8, 0, kStep > (block, part);
-    CodeVector high = CodeVector::zero();
-    if constexpr (kBits > 8) high = codes_at<kBits - 8, 0, kStep>(block + 8 * kLineBytes, part);
-    // Interleaving works within 128-bit lanes, which are columns: rows 0-7, then rows 8-15.
-    alignas(64) uint16_t first[CodeVector::kBytes / 2], second[CodeVector::kBytes / 2];
-    low.interleave_low8(high).store(first);
-    low.interleave_high8(high).store(second);
-    for (int lane = 0; lane < CodeVector::kBytes / 16; ++lane) {
-      uint16_t* column = words + (part * (CodeVector::kBytes / 16) + lane) * kPanelRows;
-      __builtin_memcpy(column, first + lane * 8, 16);
-      __builtin_memcpy(column + 8, second + lane * 8, 16);
-    }
-  }
+/// 128 bits of a vector.
+inline __m128i lane(CodeVector x, int index) {
+  alignas(64) __m128i lanes[CodeVector::kBytes / 16];
+  x.store(lanes);
+  return lanes[index];
 }
 
-/// Eight codes as eight floats.
+/// How eight codes become eight floats; constants sit in registers over the loop.
 template <CodeDecoding kDecoding>
-inline __m256 floats_of(const PanelFormat& format, __m128i words) {
-  if constexpr (kDecoding == CodeDecoding::kHalf) return _mm256_cvtph_ps(words);
-  const __m256i codes = _mm256_cvtepu16_epi32(words);
-  if constexpr (kDecoding == CodeDecoding::kTable) {
-    return _mm256_i32gather_ps(format.values.data(), codes, 4);
-  } else if constexpr (kDecoding == CodeDecoding::kFloatBits) {
-    const int magnitude_bits = format.exponent_bits + format.mantissa_bits;
-    const __m256i sign = _mm256_sll_epi32(
-        _mm256_srl_epi32(codes, _mm_cvtsi32_si128(magnitude_bits)), _mm_cvtsi32_si128(31));
-    const __m256i magnitude = _mm256_and_si256(codes, _mm256_set1_epi32((1 << magnitude_bits) - 1));
-    const __m256i bits = _mm256_or_si256(
-        sign, _mm256_sll_epi32(magnitude, _mm_cvtsi32_si128(23 - format.mantissa_bits)));
-    return _mm256_mul_ps(_mm256_castsi256_ps(bits), _mm256_set1_ps(format.bits_factor));
-  } else {
-    return _mm256_cvtepi32_ps(_mm256_sub_epi32(codes, _mm256_set1_epi32(format.center)));
+class FloatDecoder {
+ public:
+  explicit FloatDecoder(const PanelFormat& f)
+      : values_(f.values.data()),
+        center_(_mm256_set1_epi32(f.center)),
+        factor_(_mm256_set1_ps(f.bits_factor)),
+        magnitude_mask_(
+            _mm_set1_epi16(static_cast<short>((1 << (f.exponent_bits + f.mantissa_bits)) - 1))),
+        magnitude_shift_(_mm_cvtsi32_si128(10 - f.mantissa_bits)),
+        sign_shift_(_mm_cvtsi32_si128(15 - f.exponent_bits - f.mantissa_bits)) {}
+
+  __m256 operator()(__m128i codes) const {
+    if constexpr (kDecoding == CodeDecoding::kHalf) {
+      const __m128i magnitude =
+          _mm_sll_epi16(_mm_and_si128(codes, magnitude_mask_), magnitude_shift_);
+      const __m128i sign = _mm_sll_epi16(_mm_andnot_si128(magnitude_mask_, codes), sign_shift_);
+      return _mm256_mul_ps(_mm256_cvtph_ps(_mm_or_si128(sign, magnitude)), factor_);
+    }
+    const __m256i words = _mm256_cvtepu16_epi32(codes);
+    if constexpr (kDecoding == CodeDecoding::kBrain) {
+      return _mm256_castsi256_ps(_mm256_slli_epi32(words, 16));
+    } else if constexpr (kDecoding == CodeDecoding::kTable) {
+      return _mm256_i32gather_ps(values_, words, 4);
+    } else {
+      return _mm256_cvtepi32_ps(_mm256_sub_epi32(words, center_));
+    }
   }
-}
+
+ private:
+  const float* values_;
+  __m256i center_;
+  __m256 factor_;
+  __m128i magnitude_mask_, magnitude_shift_, sign_shift_;
+};
 
 template <CodeDecoding kDecoding, int kBits>
 void unpack_float(const PanelFormat& format, const std::byte* codes, int64_t num_blocks,
                   std::byte* tile) {
+  const FloatDecoder<kDecoding> decode(format);
   auto* out = reinterpret_cast<float*>(tile);
   for (int64_t b = 0; b < num_blocks; ++b) {
     for_constants<kBlockSteps>([&](auto step) {
-      alignas(64) uint16_t words[kStepCols * kPanelRows];
-      codes_to_words<kBits, step>(codes, words);
-      for (int i = 0; i < kStepCols * kPanelRows; i += 8) {
-        const __m128i eight = _mm_load_si128(reinterpret_cast<const __m128i*>(words + i));
-        _mm256_storeu_ps(out + i, floats_of<kDecoding>(format, eight));
+      for (int part = 0; part < kParts; ++part) {
+        const CodeVector low = codes_at < kBits <= 8 ? kBits : 8, 0, step > (codes, part);
+        CodeVector high = CodeVector::zero();
+        if constexpr (kBits > 8) high = codes_at<kBits - 8, 0, step>(codes + 8 * kLineBytes, part);
+        // Interleaving works within 128-bit lanes, which are columns: rows 0-7, then rows 8-15.
+        const CodeVector first = low.interleave_low8(high), second = low.interleave_high8(high);
+        for (int i = 0; i < CodeVector::kBytes / 16; ++i) {
+          _mm256_storeu_ps(out, decode(lane(first, i)));
+          _mm256_storeu_ps(out + 8, decode(lane(second, i)));
+          out += kPanelRows;
+        }
       }
-      out += kStepCols * kPanelRows;
     });
     codes += kLineBytes * kBits;
   }
@@ -269,10 +290,10 @@ inline void copy_plain(const PanelFormat& format, const std::byte* codes, int64_
   __builtin_memcpy(tile, codes, static_cast<size_t>(num_blocks * format.tile_block_bytes()));
 }
 
-/// The unpack functions of kFirst..kLast bits, made by kMake<bits>.
+/// make(Constant<bits>{}) for bits of kFirst..kLast, else null.
 template <int kFirst, int kLast, class Make>
-inline UnpackFunction* by_bits(int bits, Make make) {
-  UnpackFunction* found = nullptr;
+inline auto by_bits(int bits, Make make) {
+  decltype(make(Constant<kFirst>{})) found = nullptr;
   for_constants<kLast - kFirst + 1>([&](auto i) {
     if (bits == kFirst + i) found = make(Constant<kFirst + i>{});
   });
@@ -308,12 +329,11 @@ inline UnpackFunction* find_unpack_int16(const PanelFormat& f) {
 inline UnpackFunction* find_unpack_float(const PanelFormat& f) {
   switch (f.decoding) {
     case CodeDecoding::kPlain: return copy_plain;
-    case CodeDecoding::kHalf: return unpack_float<CodeDecoding::kHalf, 16>;
+    case CodeDecoding::kBrain: return unpack_float<CodeDecoding::kBrain, 16>;
+    case CodeDecoding::kHalf:
+      return by_bits<2, 16>(f.bits, [](auto b) { return &unpack_float<CodeDecoding::kHalf, b>; });
     case CodeDecoding::kTable:
       return by_bits<1, 16>(f.bits, [](auto b) { return &unpack_float<CodeDecoding::kTable, b>; });
-    case CodeDecoding::kFloatBits:
-      return by_bits<1, 16>(f.bits,
-                            [](auto b) { return &unpack_float<CodeDecoding::kFloatBits, b>; });
     case CodeDecoding::kLinear:
       return by_bits<1, 16>(f.bits, [](auto b) { return &unpack_float<CodeDecoding::kLinear, b>; });
     default: return nullptr;

@@ -104,6 +104,7 @@ Status read_added_tokens(const Json& root, const std::string& name, Pipeline& pi
         ANYBIT_ASSIGN(const internal::NormalizedText pattern,
                       internal::normalize(pipeline.normalizers, token.content, true, scratch));
         if (!pattern.text.empty()) pipeline.normalized_tokens.add(pattern.text, token);
+        pipeline.vocabulary[token.id].normalized = pattern.text;
         return {};
       });
 }

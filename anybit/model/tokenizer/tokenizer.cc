@@ -33,6 +33,10 @@ namespace {
 
 constexpr size_t kMaxTextBytes = size_t{1} << 30;
 
+const std::string& decoded_form(const internal::VocabularyEntry& entry) {
+  return entry.normalized.empty() ? entry.spelling : entry.normalized;
+}
+
 }  // namespace
 
 Tokenizer::Tokenizer(std::unique_ptr<const internal::Pipeline> pipeline)
@@ -65,7 +69,7 @@ Result<std::string> Tokenizer::decode(std::span<const int32_t> ids, DecodeOption
     }
     const internal::VocabularyEntry& entry = pipeline_->vocabulary[ids[i]];
     if ((entry.is_special && options.skip_special) || entry.spelling.empty()) continue;
-    std::string text = entry.spelling;
+    std::string text = decoded_form(entry);
     if (pipeline_->joins_with_spaces && !tokens.empty()) text.insert(0, " ");
     tokens.push_back({std::move(text), entry.is_verbatim});
   }
@@ -76,7 +80,7 @@ std::string Tokenizer::token_bytes(int32_t id) const {
   if (id < 0 || id >= vocab_size()) return {};
   const internal::VocabularyEntry& entry = pipeline_->vocabulary[id];
   Result<std::string> bytes = internal::run_decoder(
-      pipeline_->decoders, {{entry.spelling, entry.is_verbatim}}, /*in_middle=*/true);
+      pipeline_->decoders, {{decoded_form(entry), entry.is_verbatim}}, /*in_middle=*/true);
   return bytes ? std::move(*bytes) : entry.spelling;
 }
 

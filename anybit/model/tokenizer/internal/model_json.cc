@@ -176,7 +176,7 @@ Status read_unigram(const Json& model, std::string_view where, bool is_byte_leve
         const auto id = static_cast<int32_t>(scores.size());
         const std::string& token = pair[0].get_ref<const std::string&>();
         scores.push_back(pair[1].get<double>());
-        pipeline.vocabulary.push_back({token, false, false});
+        pipeline.vocabulary.emplace_back().spelling = token;
         if (token.empty()) return {};
         pipeline.spellings.insert(token, id);
         pieces.insert(token, id);

@@ -28,6 +28,7 @@ using WordModel = std::variant<BpeModel, ScoreModel, UnigramModel>;
 /// One id's spelling and role.
 struct VocabularyEntry {
   std::string spelling;
+  std::string normalized;    // What decoding starts from, where it is not the spelling.
   bool is_special = false;   // Left out under skip_special.
   bool is_verbatim = false;  // The spelling is the text itself.
 };

@@ -16,15 +16,17 @@ CpuFeatures detect() {
   CpuFeatures features;
 #if defined(__x86_64__)
   __builtin_cpu_init();
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  constexpr unsigned kF16cBit = 1u << 29;  // CPUID.(EAX=1):ECX[29]; clang 14 has no name for it.
+  const bool has_f16c = __get_cpuid(1, &a, &b, &c, &d) && (c & kF16cBit) != 0;
   features.avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-                  __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("f16c");
+                  __builtin_cpu_supports("bmi2") && has_f16c;
   features.avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                     __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
                     __builtin_cpu_supports("avx512vl");
   features.avx512_vnni = features.avx512 && __builtin_cpu_supports("avx512vnni");
   features.avx512_vbmi = features.avx512 && __builtin_cpu_supports("avx512vbmi");
   features.avx512_bf16 = features.avx512 && __builtin_cpu_supports("avx512bf16");
-  unsigned a = 0, b = 0, c = 0, d = 0;
   constexpr unsigned kAvxVnniBit = 1u << 4;  // CPUID.(EAX=7, ECX=1):EAX[4]
   features.avx_vnni = features.avx2 && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & kAvxVnniBit);
 #elif defined(__aarch64__)

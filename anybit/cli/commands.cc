@@ -3,18 +3,26 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "anybit/cli/bench_command.h"
 #include "anybit/cli/command.h"
 #include "anybit/cli/eval_command.h"
+#include "anybit/cli/formats_command.h"
+#include "anybit/cli/inspect_command.h"
 #include "anybit/cli/quantize_command.h"
 #include "anybit/cli/run_command.h"
+#include "anybit/cli/tokenize_command.h"
 
 namespace anybit::cli {
 namespace {
 
 constexpr Command kCommands[] = {
+    {"formats", "List number formats, or show one", formats_command},
+    {"inspect", "Show what a model or tensor file holds", inspect_command},
+    {"tokenize", "Turn text into token ids, or back", tokenize_command},
     {"quantize", "Store a model in a low-precision format", quantize_command},
     {"run", "Generate text, or chat", run_command},
     {"eval", "Measure perplexity, divergence from a reference, or a task's accuracy", eval_command},
+    {"bench", "Measure speed as a fraction of what the machine can do", bench_command},
 };
 
 void print_help(std::FILE* out) {

@@ -70,10 +70,6 @@ Status read_extents(const Json& object, std::string_view file_name, const JsonDe
   const int64_t head_dim =
       defaults.head_dim > 0 ? defaults.head_dim : config.hidden_size / config.num_q_heads;
   ANYBIT_ASSIGN(config.head_dim, json_member_or<int64_t>(object, "head_dim", head_dim, file_name));
-  if (config.head_dim < 1) {
-    return fail(ErrorCode::kCorruptData, "{}: head_dim must be positive, found {}", file_name,
-                config.head_dim);
-  }
   return {};
 }
 

@@ -134,6 +134,22 @@ Bracket bracket_float(const ElementFormat& f, double positive) {
   return bracket.inner > limit ? beyond(limit) : bracket;
 }
 
+/// The index nearest to a magnitude, ties to even, by arithmetic on a double's bits; beyond the
+/// limit, any index beyond it. What bracket_float() would lead to, for the most common case.
+/// Pre: exponent_bits > 0, the format has a zero, the magnitude is finite.
+int64_t nearest_float_index(const ElementFormat& f, double magnitude) {
+  const auto bits = std::bit_cast<uint64_t>(magnitude);
+  const int drop = 52 - f.mantissa_bits;
+  const int64_t bias_change = 1023 - f.exponent_bias;
+  if (static_cast<int64_t>(bits >> 52) > bias_change) {
+    const uint64_t rounded = (bits + (uint64_t{1} << (drop - 1)) - 1 + (bits >> drop & 1)) >> drop;
+    return static_cast<int64_t>(rounded) - (bias_change << f.mantissa_bits);
+  }
+  const Bracket bracket = bracket_float(f, magnitude);
+  return bracket.inner +
+         (bracket.against_tie > 0 || (bracket.against_tie == 0 && (bracket.inner & 1) != 0));
+}
+
 /// The code that stands for an overflow of that sign, or `limit` where there is none.
 int64_t float_overflow_index(const ElementFormat& f, int64_t limit) {
   return f.specials == Specials::kNone ? limit : limit + 1;
@@ -403,6 +419,15 @@ uint32_t encode(const ElementFormat& format, double value, Rounding rounding, ui
   if (is_negative && !format.is_signed) return compose(format, 0, false);
   if (std::isinf(value)) return encode_infinity(format, is_negative, rounding.overflow);
   const int64_t limit = largest_index(format, is_negative);
+  const bool is_common = format.kind == ElementKind::kFloat &&
+                         rounding.mode == RoundingMode::kNearestEven && format.exponent_bits > 0 &&
+                         !has_only_powers(format) && value != 0;
+  if (is_common) {
+    const int64_t index = nearest_float_index(format, std::fabs(value));
+    const int64_t overflow =
+        rounding.overflow == Overflow::kSpecial ? float_overflow_index(format, limit) : limit;
+    return compose(format, index <= limit ? index : overflow, is_negative);
+  }
   const Bracket bracket =
       bracket_of(format, std::fabs(value), limit, rounding.mode == RoundingMode::kStochastic);
   const uint32_t inner = compose(format, bracket.inner, is_negative != bracket.spans_zero);

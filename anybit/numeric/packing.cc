@@ -47,68 +47,68 @@ void write_code(std::byte* packed, int bits, int64_t index, uint32_t code) {
   store_le(at, kept | uint64_t{code} << shift, size);
 }
 
-// Eight codes of kBits bits are kBits whole bytes. So many at a time fit a word, together with the
+// Eight codes of Bits bits are Bits whole bytes. So many at a time fit a word, together with the
 // bits before them in their first byte (at most 4 for widths 9..16, 6 for 17..28).
-template <int kBits>
-constexpr int kCodesPerWord = kBits <= 8    ? 8
-                              : kBits <= 16 ? 4
-                              : kBits <= 28 ? 2
-                                            : 1;
+template <int Bits>
+constexpr int kCodesPerWord = Bits <= 8    ? 8
+                              : Bits <= 16 ? 4
+                              : Bits <= 28 ? 2
+                                           : 1;
 
-/// kReadsPast: each load takes 8 bytes, needed or not.
-template <int kBits, bool kReadsPast>
+/// ReadsPast: each load takes 8 bytes, needed or not.
+template <int Bits, bool ReadsPast>
 void unpack_eight(const std::byte* packed, uint32_t* codes) {
-  constexpr int kCount = kCodesPerWord<kBits>;
+  constexpr int kCount = kCodesPerWord<Bits>;
   for (int first = 0; first < 8; first += kCount) {
-    const int bit = first * kBits;
-    const int size = kReadsPast ? 8 : (bit % 8 + kCount * kBits + 7) / 8;
+    const int bit = first * Bits;
+    const int size = ReadsPast ? 8 : (bit % 8 + kCount * Bits + 7) / 8;
     const uint64_t word = load_le(packed + bit / 8, size);
     for (int i = 0; i < kCount; ++i) {
-      codes[first + i] = static_cast<uint32_t>(word >> (bit % 8 + i * kBits) & low_mask(kBits));
+      codes[first + i] = static_cast<uint32_t>(word >> (bit % 8 + i * Bits) & low_mask(Bits));
     }
   }
 }
 
-template <int kBits>
+template <int Bits>
 void pack_eight(const uint32_t* codes, std::byte* packed) {
-  constexpr int kCount = kCodesPerWord<kBits>;
+  constexpr int kCount = kCodesPerWord<Bits>;
   uint64_t carried = 0;  // Bits of the byte that two words share.
   for (int first = 0; first < 8; first += kCount) {
-    const int bit = first * kBits;
+    const int bit = first * Bits;
     uint64_t word = carried;
-    for (int i = 0; i < kCount; ++i) word |= uint64_t{codes[first + i]} << (bit % 8 + i * kBits);
-    const int used = bit % 8 + kCount * kBits;
+    for (int i = 0; i < kCount; ++i) word |= uint64_t{codes[first + i]} << (bit % 8 + i * Bits);
+    const int used = bit % 8 + kCount * Bits;
     store_le(packed + bit / 8, word, used / 8);
     carried = used < 64 ? word >> (used / 8 * 8) : 0;
   }
 }
 
-template <int kBits>
+template <int Bits>
 void unpack_run(std::span<const std::byte> packed, uint32_t* codes, int64_t eights) {
   // Of eight codes, the last load starts so many bytes after the first.
-  constexpr int kLastLoad = (8 - kCodesPerWord<kBits>)*kBits / 8;
+  constexpr int kLastLoad = (8 - kCodesPerWord<Bits>)*Bits / 8;
   const int64_t room = static_cast<int64_t>(packed.size()) - kLastLoad - 8;
-  const int64_t whole_loads = room < 0 ? 0 : std::min(eights, room / kBits + 1);
+  const int64_t whole_loads = room < 0 ? 0 : std::min(eights, room / Bits + 1);
   const std::byte* at = packed.data();
   for (int64_t i = 0; i < whole_loads; ++i) {
-    unpack_eight<kBits, true>(at + i * kBits, codes + i * 8);
+    unpack_eight<Bits, true>(at + i * Bits, codes + i * 8);
   }
   for (int64_t i = whole_loads; i < eights; ++i) {
-    unpack_eight<kBits, false>(at + i * kBits, codes + i * 8);
+    unpack_eight<Bits, false>(at + i * Bits, codes + i * 8);
   }
 }
 
-template <int kBits>
+template <int Bits>
 void pack_run(const uint32_t* codes, std::byte* packed, int64_t eights) {
-  for (int64_t i = 0; i < eights; ++i) pack_eight<kBits>(codes + i * 8, packed + i * kBits);
+  for (int64_t i = 0; i < eights; ++i) pack_eight<Bits>(codes + i * 8, packed + i * Bits);
 }
 
 // Calls action(std::integral_constant<int, bits>).
-template <int kBits = 1, class Action>
+template <int Bits = 1, class Action>
 void with_bits(int bits, const Action& action) {
-  if constexpr (kBits <= 32) {
-    if (bits == kBits) return action(std::integral_constant<int, kBits>{});
-    with_bits<kBits + 1>(bits, action);
+  if constexpr (Bits <= 32) {
+    if (bits == Bits) return action(std::integral_constant<int, Bits>{});
+    with_bits<Bits + 1>(bits, action);
   }
 }
 

@@ -131,24 +131,23 @@ void random_batch(RandomSource random, uint64_t first_counter, uint32_t* words) 
 }
 
 // Rounds `count` values that share one batch of random words (or none).
-template <class V, EmulatedMode kMode, class Real, class Word>
+template <class V, EmulatedMode Mode, class Real, class Word>
 void round_run(const Real* values, Real* out, int64_t count, const RoundPlan<Word>& plan,
                const uint32_t* words) {
   int64_t i = 0;
   for (; i + V::kLanes <= count; i += V::kLanes) {
     const __m256i x = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(values + i));
-    const __m256i random = is_random(kMode) ? V::random_lanes(words + i) : _mm256_setzero_si256();
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + i),
-                        round_lanes<V, kMode>(x, plan, random));
+    const __m256i random = is_random(Mode) ? V::random_lanes(words + i) : _mm256_setzero_si256();
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + i), round_lanes<V, Mode>(x, plan, random));
   }
   if (i == count) return;
   Real rest[V::kLanes] = {};
   uint32_t rest_words[V::kLanes] = {};
   const auto size = static_cast<size_t>(count - i);
   std::memcpy(rest, values + i, size * sizeof(Real));
-  if (is_random(kMode)) std::memcpy(rest_words, words + i, size * sizeof(uint32_t));
+  if (is_random(Mode)) std::memcpy(rest_words, words + i, size * sizeof(uint32_t));
   const __m256i x = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(rest));
-  const __m256i result = round_lanes<V, kMode>(x, plan, V::random_lanes(rest_words));
+  const __m256i result = round_lanes<V, Mode>(x, plan, V::random_lanes(rest_words));
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(rest), result);
   std::memcpy(out + i, rest, size * sizeof(Real));
 }
@@ -156,9 +155,9 @@ void round_run(const Real* values, Real* out, int64_t count, const RoundPlan<Wor
 template <class V, class Real, class Word>
 void round_all(const Real* values, Real* out, int64_t count, const RoundPlan<Word>& plan,
                EmulatedMode mode, RandomSource random) {
-  with_mode(mode, [&]<EmulatedMode kMode>() {
-    if constexpr (!is_random(kMode)) {
-      round_run<V, kMode>(values, out, count, plan, nullptr);
+  with_mode(mode, [&]<EmulatedMode Mode>() {
+    if constexpr (!is_random(Mode)) {
+      round_run<V, Mode>(values, out, count, plan, nullptr);
     } else {
       uint32_t words[kWordsPerBatch];
       for (int64_t i = 0; i < count;) {
@@ -166,7 +165,7 @@ void round_all(const Real* values, Real* out, int64_t count, const RoundPlan<Wor
         const int64_t skipped = index % 4;
         random_batch(random, static_cast<uint64_t>(index / 4), words);
         const int64_t size = std::min(count - i, kWordsPerBatch - skipped);
-        round_run<V, kMode>(values + i, out + i, size, plan, words + skipped);
+        round_run<V, Mode>(values + i, out + i, size, plan, words + skipped);
         i += size;
       }
     }

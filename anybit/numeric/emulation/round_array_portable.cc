@@ -39,16 +39,16 @@ struct ScalarLane {
 template <class Real, class Word>
 void round_all(const Real* values, Real* out, int64_t count, const RoundPlan<Word>& plan,
                EmulatedMode mode, RandomSource random) {
-  with_mode(mode, [&]<EmulatedMode kMode>() {
+  with_mode(mode, [&]<EmulatedMode Mode>() {
     for (int64_t i = 0; i < count; ++i) {
       Word word = 0;
-      if constexpr (is_random(kMode)) {
+      if constexpr (is_random(Mode)) {
         word = static_cast<Word>(
                    emulated_random_word(random.seed, random.stream, random.first_index + i))
                << (8 * sizeof(Word) - 32);
       }
       out[i] = std::bit_cast<Real>(
-          round_lanes<ScalarLane<Real>, kMode>(std::bit_cast<Word>(values[i]), plan, word));
+          round_lanes<ScalarLane<Real>, Mode>(std::bit_cast<Word>(values[i]), plan, word));
     }
   });
 }

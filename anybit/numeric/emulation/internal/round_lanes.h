@@ -1,10 +1,10 @@
 // The rounding of one vector of floating-point numbers by integer arithmetic on their bits, written
 // once for every lane type (scalar, AVX2; float, double). A lane type V provides
-//   Bits, Word (the unsigned integer of one lane), kMantissaBits, kExponentBias, kSignBit,
+//   Bits, Word (the unsigned integer of one lane), kMantissaBits, kSignBit,
 //   splat, add, sub, bit_and, bit_or, bit_andnot(mask, x) = ~mask & x, shift_left, shift_right
 //   (logical, by lane; 0 if the count reaches the width), greater (signed; all ones if true),
-//   equal, greater_unsigned, select(mask, yes, no), scaled_integer(k, scale): bits of k * scale, k
-//   < 2^23.
+//   equal, greater_unsigned, select(mask, yes, no), scaled_integer(k, scale): the bits
+//   of k * scale, k < 2^25.
 #pragma once
 
 #include <cstdint>
@@ -31,8 +31,87 @@ struct RoundPlan {
   bool keeps_sign;  // False: negative values go to zero.
 };
 
+/// What a vector of magnitudes is before rounding: integers and how many of their bits to drop.
+template <class V>
+struct LaneNumbers {
+  using Bits = typename V::Bits;
+  Bits number;
+  Bits drop;       // At most 5 over the mantissa's bits: there `number` is under half a unit.
+  Bits full_drop;  // Without that bound.
+  Bits is_low;     // Below plan.least_normal.
+};
+
+/// Normal numbers keep their exponent as part of the integer that is rounded: a carry out of the
+/// mantissa then increments it. Lower ones are integers times a fixed power of two.
+template <class V>
+[[gnu::always_inline]] inline LaneNumbers<V> lane_numbers(typename V::Bits magnitude,
+                                                          const RoundPlan<typename V::Word>& plan) {
+  using Bits = typename V::Bits;
+  using Word = typename V::Word;
+  constexpr Word kMostDrop = V::kMantissaBits + 5;
+  const Bits is_low = V::greater(V::splat(plan.least_normal), magnitude);
+  const Bits field = V::shift_right(magnitude, V::splat(V::kMantissaBits));
+  const Bits is_subnormal = V::equal(field, V::splat(0));
+  const Bits fraction = V::bit_and(magnitude, V::splat((Word{1} << V::kMantissaBits) - 1));
+  const Bits significand =
+      V::bit_or(fraction, V::bit_andnot(is_subnormal, V::splat(Word{1} << V::kMantissaBits)));
+  const Bits effective_field = V::select(is_subnormal, V::splat(1), field);
+  const Bits low_drop =
+      V::add(V::splat(plan.low_drop), V::sub(V::splat(plan.least_field), effective_field));
+  const Bits full_drop = V::select(is_low, low_drop, V::splat(plan.drop));
+  const Bits is_far = V::greater(full_drop, V::splat(kMostDrop));
+  return {V::select(is_low, significand, magnitude),
+          V::select(is_far, V::splat(kMostDrop), full_drop), full_drop, is_low};
+}
+
+/// The numbers shifted right by `drop` and rounded. `outward` becomes the lanes that leave the
+/// range when they pass its end.
+template <class V, EmulatedMode Mode>
+[[gnu::always_inline]] inline typename V::Bits rounded_numbers(
+    const LaneNumbers<V>& x, const RoundPlan<typename V::Word>& plan, typename V::Bits is_negative,
+    typename V::Bits random, typename V::Bits& outward) {
+  using Bits = typename V::Bits;
+  using Word = typename V::Word;
+  const Bits one = V::splat(1), zero = V::splat(0);
+  const Bits unit = V::shift_left(one, x.drop);
+  const Bits kept = V::shift_right(x.number, x.drop);
+  outward = V::splat(~Word{0});
+  if constexpr (Mode == EmulatedMode::kNearestEven || Mode == EmulatedMode::kNearestAway ||
+                Mode == EmulatedMode::kNearestZero) {
+    const Bits half = V::shift_right(unit, one);
+    Bits addend = half;
+    if constexpr (Mode == EmulatedMode::kNearestZero) addend = V::sub(half, one);
+    if constexpr (Mode == EmulatedMode::kNearestEven) {
+      Bits odd = V::bit_and(kept, one);
+      if (plan.is_flushing) odd = V::bit_or(odd, V::bit_and(x.is_low, one));
+      addend = V::add(V::sub(half, one), odd);
+    }
+    return V::shift_right(V::add(x.number, addend), x.drop);
+  }
+  const Bits rest = V::bit_and(x.number, V::sub(unit, one));
+  const Bits is_exact = V::equal(rest, zero);
+  if constexpr (Mode == EmulatedMode::kToOdd) {
+    if (!plan.odd_overflows) outward = zero;
+    return V::bit_or(kept, V::bit_andnot(is_exact, one));
+  }
+  if constexpr (Mode == EmulatedMode::kTowardZero) outward = zero;
+  if constexpr (Mode == EmulatedMode::kUp) outward = V::bit_andnot(is_negative, outward);
+  if constexpr (Mode == EmulatedMode::kDown) outward = is_negative;
+  if constexpr (Mode == EmulatedMode::kCoinFlip) outward = V::greater(zero, random);
+  Bits increment = V::bit_and(outward, one);
+  if constexpr (Mode == EmulatedMode::kStochastic) {
+    // random < rest * 2^(width - drop), also where drop passes the width.
+    const Bits width = V::splat(V::kMantissaBits == 23 ? 32 : 64);
+    const Bits near = V::sub(V::shift_left(rest, V::sub(width, x.full_drop)), one);
+    const Bits far = V::shift_right(V::sub(rest, one), V::sub(x.full_drop, width));
+    const Bits last = V::select(V::greater(x.full_drop, width), far, near);
+    increment = V::bit_andnot(V::greater_unsigned(random, last), one);
+  }
+  return V::add(kept, V::bit_andnot(is_exact, increment));
+}
+
 /// Rounds `x`; `random` holds a 32-bit word in the top bits of each lane (random modes only).
-template <class V, EmulatedMode kMode>
+template <class V, EmulatedMode Mode>
 [[gnu::always_inline]] inline typename V::Bits round_lanes(typename V::Bits x,
                                                            const RoundPlan<typename V::Word>& plan,
                                                            typename V::Bits random) {
@@ -41,71 +120,16 @@ template <class V, EmulatedMode kMode>
   constexpr Word kMagnitudeMask = static_cast<Word>(V::kSignBit - 1);
   constexpr Word kInfinityBits = static_cast<Word>(kMagnitudeMask >> V::kMantissaBits)
                                  << V::kMantissaBits;
-  const Bits one = V::splat(1), zero = V::splat(0);
   const Bits sign = V::bit_and(x, V::splat(V::kSignBit));
   const Bits magnitude = V::bit_and(x, V::splat(kMagnitudeMask));
   const Bits is_negative = V::equal(sign, V::splat(V::kSignBit));
-
-  // Normal numbers keep their exponent as part of the integer that is rounded: a carry out of the
-  // mantissa then increments it. Lower ones are integers times a fixed power of two.
-  const Bits is_low = V::greater(V::splat(plan.least_normal), magnitude);
-  const Bits field = V::shift_right(magnitude, V::splat(V::kMantissaBits));
-  const Bits is_subnormal = V::equal(field, zero);
-  const Bits fraction = V::bit_and(magnitude, V::splat((Word{1} << V::kMantissaBits) - 1));
-  const Bits significand =
-      V::bit_or(fraction, V::bit_andnot(is_subnormal, V::splat(Word{1} << V::kMantissaBits)));
-  const Bits effective_field = V::select(is_subnormal, one, field);
-  const Bits full_drop =
-      V::add(V::splat(plan.low_drop), V::sub(V::splat(plan.least_field), effective_field));
-  const Bits number = V::select(is_low, significand, magnitude);
-  // Beyond this the significand is less than half of what remains, and shifts stay in range.
-  constexpr Word kMostDrop = V::kMantissaBits + 5;
-  const Bits is_far = V::greater(full_drop, V::splat(kMostDrop));
-  const Bits drop =
-      V::select(is_low, V::select(is_far, V::splat(kMostDrop), full_drop), V::splat(plan.drop));
-
-  const Bits unit = V::shift_left(one, drop);
-  const Bits rest = V::bit_and(number, V::sub(unit, one));
-  const Bits is_exact = V::equal(rest, zero);
-  Bits outward = V::splat(~Word{0});  // Lanes that leave the range when they pass its end.
-  Bits rounded;
-  if constexpr (kMode == EmulatedMode::kNearestEven || kMode == EmulatedMode::kNearestAway ||
-                kMode == EmulatedMode::kNearestZero) {
-    const Bits half = V::shift_right(unit, one);
-    Bits addend = half;
-    if constexpr (kMode == EmulatedMode::kNearestZero) addend = V::sub(half, one);
-    if constexpr (kMode == EmulatedMode::kNearestEven) {
-      Bits odd = V::bit_and(V::shift_right(number, drop), one);
-      if (plan.is_flushing) odd = V::bit_or(odd, V::bit_and(is_low, one));
-      addend = V::add(V::sub(half, one), odd);
-    }
-    rounded = V::shift_right(V::add(number, addend), drop);
-  } else if constexpr (kMode == EmulatedMode::kToOdd) {
-    rounded = V::bit_or(V::shift_right(number, drop), V::bit_andnot(is_exact, one));
-    if (!plan.odd_overflows) outward = zero;
-  } else {
-    if constexpr (kMode == EmulatedMode::kTowardZero) outward = zero;
-    if constexpr (kMode == EmulatedMode::kUp) outward = V::bit_andnot(is_negative, outward);
-    if constexpr (kMode == EmulatedMode::kDown) outward = is_negative;
-    if constexpr (kMode == EmulatedMode::kCoinFlip) {
-      outward = V::greater(zero, random);
-    }
-    Bits increment = V::bit_and(outward, one);
-    if constexpr (kMode == EmulatedMode::kStochastic) {
-      // random < rest * 2^(width - drop), also where drop passes the width.
-      constexpr Word kWidth = V::kMantissaBits == 23 ? 32 : 64;
-      const Bits exact_drop = V::select(is_low, full_drop, V::splat(plan.drop));
-      const Bits near = V::sub(V::shift_left(rest, V::sub(V::splat(kWidth), exact_drop)), one);
-      const Bits far = V::shift_right(V::sub(rest, one), V::sub(exact_drop, V::splat(kWidth)));
-      const Bits last = V::select(V::greater(exact_drop, V::splat(kWidth)), far, near);
-      increment = V::bit_andnot(V::greater_unsigned(random, last), one);
-    }
-    rounded = V::add(V::shift_right(number, drop), V::bit_andnot(is_exact, increment));
-  }
-
+  const LaneNumbers<V> numbers = lane_numbers<V>(magnitude, plan);
+  Bits outward;
+  const Bits rounded = rounded_numbers<V, Mode>(numbers, plan, is_negative, random, outward);
+  // The mask keeps lanes that are not low, and will not be used, within scaled_integer()'s domain.
   const Bits low =
       V::scaled_integer(V::bit_and(rounded, V::splat((Word{1} << 25) - 1)), V::splat(plan.scale));
-  Bits result = V::select(is_low, low, V::shift_left(rounded, drop));
+  Bits result = V::select(numbers.is_low, low, V::shift_left(rounded, numbers.drop));
   const Bits largest =
       V::select(is_negative, V::splat(plan.max_negative), V::splat(plan.max_positive));
   const Bits beyond =
@@ -115,10 +139,12 @@ template <class V, EmulatedMode kMode>
   // Infinity overflows outward in every mode; NaN stays.
   const Bits is_infinite = V::equal(magnitude, V::splat(kInfinityBits));
   result = V::select(is_infinite, beyond, result);
-  if (!plan.keeps_sign) result = V::bit_andnot(is_negative, result);
   Bits kept_sign = sign;
-  if (!plan.keeps_sign) kept_sign = zero;
-  if (!plan.keeps_minus_zero) kept_sign = V::bit_andnot(V::equal(result, zero), kept_sign);
+  if (!plan.keeps_sign) {
+    result = V::bit_andnot(is_negative, result);
+    kept_sign = V::splat(0);
+  }
+  if (!plan.keeps_minus_zero) kept_sign = V::bit_andnot(V::equal(result, V::splat(0)), kept_sign);
   result = V::bit_or(result, kept_sign);
   return V::select(V::greater(magnitude, V::splat(kInfinityBits)), x, result);
 }

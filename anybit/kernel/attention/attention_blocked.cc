@@ -94,6 +94,7 @@ class BlockedAttention {
   void merge_chunk(const Piece& piece, int64_t chunk, const AttentionPartial& from,
                    const AttentionPartial& into) const;
   void write(const Piece& piece, const AttentionPartial& total) const;
+  Threads worthwhile(Threads threads) const;
   void run_pieces(Threads threads) const;
   void run_chunks(Threads threads) const;
   void for_each_task(Threads threads, int64_t num_tasks,
@@ -260,12 +261,24 @@ void BlockedAttention::run_chunks(Threads threads) const {
   });
 }
 
+/// Threads that the work is worth: starting one costs some microseconds.
+Threads BlockedAttention::worthwhile(Threads threads) const {
+  constexpr int64_t kOperationsPerThread = 500'000;  // About 10 microseconds.
+  const int64_t keys =
+      parameters_.window > 0 ? std::min(parameters_.window, kv_.length()) : kv_.length();
+  const int64_t rows = queries_.num_tokens * parameters_.num_q_heads;
+  const int64_t operations = 4 * rows * keys * kv_.shape().head_dim;
+  return {
+      static_cast<int>(std::clamp<int64_t>(operations / kOperationsPerThread, 1, threads.count))};
+}
+
 void BlockedAttention::run(Threads threads) {
   constexpr int64_t kPiecesPerThread = 4;  // Enough for threads to end at about the same time.
+  const Threads used = worthwhile(threads);
   const int64_t num_pieces = pieces_per_head_ * kv_.shape().num_kv_heads;
-  const bool has_many_pieces = num_pieces >= kPiecesPerThread * threads.count;
-  if (threads.count == 1 || has_many_pieces || num_chunks_ == 1) return run_pieces(threads);
-  run_chunks(threads);
+  const bool has_many_pieces = num_pieces >= kPiecesPerThread * used.count;
+  if (used.count == 1 || has_many_pieces || num_chunks_ == 1) return run_pieces(used);
+  run_chunks(used);
 }
 
 }  // namespace

@@ -65,8 +65,8 @@ void apply_gated(const float* gate, const float* up, int64_t count, float* out) 
   (up ? y * FloatVector::load_first(up + i, count - i) : y).store_first(out + i, count - i);
 }
 
-void gated_activation_vector(Activation activation, const float* gate, const float* up,
-                             int64_t count, float* out) {
+inline void gated_activation_vector(Activation activation, const float* gate, const float* up,
+                                    int64_t count, float* out) {
   switch (activation) {
     case Activation::kSilu: return apply_gated<Silu>(gate, up, count, out);
     case Activation::kGeluTanh: return apply_gated<GeluTanh>(gate, up, count, out);
@@ -75,7 +75,7 @@ void gated_activation_vector(Activation activation, const float* gate, const flo
   }
 }
 
-void exponential_vector(const float* x, int64_t count, float* out) {
+inline void exponential_vector(const float* x, int64_t count, float* out) {
   constexpr int64_t kLanes = FloatVector::kLanes;
   int64_t i = 0;
   for (; i + kLanes <= count; i += kLanes) exponential(FloatVector::load(x + i)).store(out + i);

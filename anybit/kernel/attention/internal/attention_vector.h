@@ -8,7 +8,7 @@
 namespace anybit::kernel {
 namespace {
 
-constexpr float kInfinity = std::numeric_limits<float>::infinity();
+inline constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 /// Scores of Rows rows against Keys keys. Each is one chain of fused additions over the dimension
 /// in every lane, then a tree over the lanes, whatever Rows and Keys are.
@@ -37,7 +37,7 @@ void score_tile(const internal::AttentionBlock& block, int64_t row, int64_t key)
   }
 }
 
-void score(const internal::AttentionBlock& block) {
+inline void score(const internal::AttentionBlock& block) {
   int64_t row = 0;
   for (; row + 2 <= block.num_rows; row += 2) {
     for (int64_t key = 0; key < block.num_keys; key += 4) score_tile<2, 4>(block, row, key);
@@ -50,8 +50,8 @@ void score(const internal::AttentionBlock& block) {
 
 /// Turns a row's scores into exp(score - largest), zero outside the visible keys, and brings the
 /// partial sums to the new largest score.
-void weigh(const internal::AttentionBlock& block, int64_t row,
-           const internal::AttentionPartial& partial) {
+inline void weigh(const internal::AttentionBlock& block, int64_t row,
+                  const internal::AttentionPartial& partial) {
   constexpr int64_t kLanes = FloatVector::kLanes, kKeys = internal::kKeysPerBlock;
   const internal::VisibleKeys visible = block.visible[row];
   float* scores = block.scores + row * kKeys;
@@ -128,12 +128,12 @@ void accumulate_rows(const internal::AttentionBlock& block, int64_t row,
   for (; d < block.padded_dim; d += kLanes) accumulate_columns<Rows, 1>(block, row, d, partial);
 }
 
-bool sees_same(const internal::VisibleKeys& a, const internal::VisibleKeys& b) {
+inline bool sees_same(const internal::VisibleKeys& a, const internal::VisibleKeys& b) {
   return a.begin == b.begin && a.end == b.end;
 }
 
-void attend_vector(const internal::AttentionBlock& block,
-                   const internal::AttentionPartial& partial) {
+inline void attend_vector(const internal::AttentionBlock& block,
+                          const internal::AttentionPartial& partial) {
   score(block);
   const internal::VisibleKeys* visible = block.visible;
   for (int64_t row = 0; row < block.num_rows; ++row) {
@@ -154,8 +154,8 @@ void attend_vector(const internal::AttentionBlock& block,
   }
 }
 
-void merge_vector(const internal::AttentionPartial& from, int64_t from_row,
-                  const internal::AttentionPartial& into, int64_t row, int64_t padded_dim) {
+inline void merge_vector(const internal::AttentionPartial& from, int64_t from_row,
+                         const internal::AttentionPartial& into, int64_t row, int64_t padded_dim) {
   constexpr int64_t kLanes = FloatVector::kLanes;
   const float old_largest = into.largest[row], added_largest = from.largest[from_row];
   const float largest_score = old_largest > added_largest ? old_largest : added_largest;
@@ -174,7 +174,7 @@ void merge_vector(const internal::AttentionPartial& from, int64_t from_row,
   into.largest[row] = largest_score;
 }
 
-void finish_vector(const float* weighted, float sum, int64_t head_dim, float* out) {
+inline void finish_vector(const float* weighted, float sum, int64_t head_dim, float* out) {
   constexpr int64_t kLanes = FloatVector::kLanes;
   const FloatVector inv_sum = FloatVector::all(1 / sum);
   int64_t d = 0;

@@ -8,7 +8,7 @@ namespace anybit::kernel {
 namespace {
 
 /// The sum of squares; lane j of accumulator a adds the elements j + kLanes (a + 4 i).
-float sum_of_squares(const float* x, int64_t count) {
+inline float sum_of_squares(const float* x, int64_t count) {
   constexpr int64_t kLanes = FloatVector::kLanes;
   FloatVector sums[4] = {FloatVector::all(0), FloatVector::all(0), FloatVector::all(0),
                          FloatVector::all(0)};
@@ -30,8 +30,8 @@ float sum_of_squares(const float* x, int64_t count) {
   return sum((sums[0] + sums[1]) + (sums[2] + sums[3]));
 }
 
-void rms_norm_vector(const float* x, const float* weight, int64_t row_size,
-                     const RmsNormParameters& parameters, float* out) {
+inline void rms_norm_vector(const float* x, const float* weight, int64_t row_size,
+                            const RmsNormParameters& parameters, float* out) {
   constexpr int64_t kLanes = FloatVector::kLanes;
   const float mean = sum_of_squares(x, row_size) / static_cast<float>(row_size);
   const FloatVector inv_rms = FloatVector::all(1 / __builtin_sqrtf(mean + parameters.eps));

@@ -12,12 +12,13 @@ struct Rotated {
   FloatVector second;
 };
 
-Rotated rotate(FloatVector first, FloatVector second, FloatVector cosine, FloatVector sine) {
+inline Rotated rotate(FloatVector first, FloatVector second, FloatVector cosine, FloatVector sine) {
   const FloatVector zero = FloatVector::all(0);
   return {fma(first, cosine, zero - second * sine), fma(second, cosine, first * sine)};
 }
 
-void rotate_halves(const float* cosines, const float* sines, int64_t num_pairs, float* head) {
+inline void rotate_halves(const float* cosines, const float* sines, int64_t num_pairs,
+                          float* head) {
   constexpr int64_t kLanes = FloatVector::kLanes;
   int64_t i = 0;
   for (; i + kLanes <= num_pairs; i += kLanes) {
@@ -35,7 +36,8 @@ void rotate_halves(const float* cosines, const float* sines, int64_t num_pairs, 
   r.second.store_first(head + num_pairs + i, rest);
 }
 
-void rotate_interleaved(const float* cosines, const float* sines, int64_t num_pairs, float* head) {
+inline void rotate_interleaved(const float* cosines, const float* sines, int64_t num_pairs,
+                               float* head) {
   constexpr int64_t kLanes = FloatVector::kLanes;
   int64_t i = 0;
   for (; i + kLanes <= num_pairs; i += kLanes) {
@@ -52,8 +54,8 @@ void rotate_interleaved(const float* cosines, const float* sines, int64_t num_pa
   }
 }
 
-void rope_vector(RopePairing pairing, const float* cosines, const float* sines, int64_t num_pairs,
-                 float* x, int64_t num_heads, int64_t head_dim) {
+inline void rope_vector(RopePairing pairing, const float* cosines, const float* sines,
+                        int64_t num_pairs, float* x, int64_t num_heads, int64_t head_dim) {
   for (int64_t head = 0; head < num_heads; ++head) {
     if (pairing == RopePairing::kHalves) {
       rotate_halves(cosines, sines, num_pairs, x + head * head_dim);

@@ -7,9 +7,9 @@
 namespace anybit::kernel {
 namespace {
 
-constexpr float kInfinity = std::numeric_limits<float>::infinity();
+inline constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
-FloatVector transformed(FloatVector x, const LogitTransform& transform) {
+inline FloatVector transformed(FloatVector x, const LogitTransform& transform) {
   x = x * FloatVector::all(transform.scale);
   if (transform.soft_cap == 0) return x;
   const FloatVector cap = FloatVector::all(transform.soft_cap);
@@ -17,7 +17,7 @@ FloatVector transformed(FloatVector x, const LogitTransform& transform) {
 }
 
 /// The largest element; -inf for none. NaN may be passed over.
-float largest_of(const float* x, int64_t count) {
+inline float largest_of(const float* x, int64_t count) {
   constexpr int64_t kLanes = FloatVector::kLanes;
   FloatVector m = FloatVector::all(-kInfinity);
   int64_t i = 0;
@@ -29,7 +29,8 @@ float largest_of(const float* x, int64_t count) {
   return largest(m);
 }
 
-void softmax_vector(const float* x, int64_t row_size, const LogitTransform& transform, float* out) {
+inline void softmax_vector(const float* x, int64_t row_size, const LogitTransform& transform,
+                           float* out) {
   constexpr int64_t kLanes = FloatVector::kLanes;
   int64_t i = 0;
   for (; i + kLanes <= row_size; i += kLanes) {
@@ -58,7 +59,7 @@ void softmax_vector(const float* x, int64_t row_size, const LogitTransform& tran
   if (rest > 0) (FloatVector::load_first(out + i, rest) * inv_sum).store_first(out + i, rest);
 }
 
-void soft_cap_vector(const float* x, int64_t count, float soft_cap, float* out) {
+inline void soft_cap_vector(const float* x, int64_t count, float soft_cap, float* out) {
   constexpr int64_t kLanes = FloatVector::kLanes;
   const LogitTransform transform = {.scale = 1, .soft_cap = soft_cap};
   int64_t i = 0;
@@ -71,7 +72,7 @@ void soft_cap_vector(const float* x, int64_t count, float soft_cap, float* out) 
 }
 
 /// log(sum exp(x)): sums of at most kLanes exponentials go through sum_in_double.
-double log_sum_exp_vector(const float* x, int64_t count) {
+inline double log_sum_exp_vector(const float* x, int64_t count) {
   constexpr int64_t kLanes = FloatVector::kLanes;
   const float m = largest_of(x, count);
   const FloatVector shift = FloatVector::all(m);

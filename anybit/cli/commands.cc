@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <exception>
 
 #include "anybit/cli/bench_command.h"
 #include "anybit/cli/command.h"
@@ -38,6 +39,20 @@ void print_help(std::FILE* out) {
              "Exit codes: 0 done, 1 failed, 2 misused.\n");
 }
 
+/// Runs a command; what it could not write is a failure, and no exception ends the process.
+int run_guarded(const Command& command, int argc, const char* const* argv) {
+  int exit_code = kExitFailed;
+  try {
+    exit_code = command.run(argc, argv);
+    if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
+      return finish(command.name, fail(ErrorCode::kIo, "standard output: cannot write"));
+    }
+  } catch (const std::exception& error) {
+    return finish(command.name, fail(ErrorCode::kIo, "{}", error.what()));
+  }
+  return exit_code;
+}
+
 }  // namespace
 
 std::span<const Command> commands() { return kCommands; }
@@ -61,7 +76,7 @@ int run(int argc, const char* const* argv) {
     }
     return kExitMisused;
   }
-  return found->run(argc - 1, argv + 1);
+  return run_guarded(*found, argc - 1, argv + 1);
 }
 
 int finish(std::string_view command, const Status& status) {

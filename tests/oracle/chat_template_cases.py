@@ -10,7 +10,8 @@ WEATHER = {"type": "function", "function": {
         "required": ["city"], "additionalProperties": False}, "return": {"type": "string"}}}
 ADD = {"type": "function", "function": {"name": "add", "description": "", "parameters": {}}}
 CALL = {"id": "abcdef123", "type": "function", "function": {
-    "name": "get_weather", "arguments": {"city": "Zürich", "days": 2, "list": [1, 2.0, None, True]}}}
+    "name": "get_weather",
+    "arguments": {"city": "Zürich", "days": 2, "list": [1, 2.0, None, True]}}}
 SECOND_CALL = {"id": "abcdef124", "type": "function",
                "function": {"name": "add", "arguments": {"a": 1e16, "b": -0.0001}}}
 
@@ -72,7 +73,8 @@ FILTERS = ["trim", "length", "upper", "lower", "title", "capitalize", "list", "f
            "string", "int", "float", "abs", "tojson", "reverse|list", "sort", "unique|list",
            "join(', ')", "join('-', attribute='k')", "default('d')", "default('d', true)",
            "replace('a', 'bb')", "replace('l', '', 1)", "round", "round(1)", "round(1, 'floor')",
-           "indent(2)", "indent(2, true)", "indent('>', blank=true)", "tojson(indent=2)", "items|list",
+           "indent(2)", "indent(2, true)", "indent('>', blank=true)", "tojson(indent=2)",
+           "items|list",
            "dictsort", "dictsort(by='value')", "map('upper')|list", "map(attribute='k')|list",
            "map(attribute='v')|sum", "selectattr('v', 'gt', 1)|list", "rejectattr('k')|list",
            "select('string')|list", "reject('odd')|list", "select|list", "min", "max", "sum",
@@ -95,11 +97,13 @@ METHODS = ["strip()", "upper()", "lower()", "split()", "split(' ')", "split('l',
            "rjust(9)", "center(9)", "partition('l')", "rpartition('l')", "splitlines()",
            "splitlines(true)", "removeprefix('H')", "removesuffix('d')", "lstrip()", "rstrip()",
            "append(1)", "nested.x", "age", "swapcase()", "casefold()", "format(1, 2)", "copy()",
-           "startswith('e', 1)", "find('l', 4)", "endswith('o', 0, 5)", "items", "foo", "0", "pop()"]
+           "startswith('e', 1)", "find('l', 4)", "endswith('o', 0, 5)", "items", "foo", "0",
+           "pop()"]
 LITERALS = ["1", "-2", "0", "3.5", "1e3", "1_000", "'a'", '"it\'s"', "'\\n\\tü\\x41\\u00e9'", "''",
             "true", "False", "none", "[1, 'a', none]", "[]", "{}", "{'a': 1, 2: 'b'}", "(1, 2)",
             "(1,)", "()", "'%s and %d' % ('x', 4)", "'{} {}'.format(1, 'b')", "range(4)|list",
-            "range(1, 9, 3)|list", "range(5, 0, -2)|list", "dict(a=1)", "'Straße'", "0x1F", "2 ** 9"]
+            "range(1, 9, 3)|list", "range(5, 0, -2)|list", "dict(a=1)", "'Straße'",
+            "0x1F", "2 ** 9"]
 SLICES = ["[0]", "[-1]", "[1:]", "[:-1]", "[::-1]", "[::2]", "['name']", "['role']", "[0:2]",
           "[-2:]", "[5]", "[3:1:-1]", "['items']", "[1:100]", "[none:1]"]
 BINARY = ["+", "-", "*", "/", "//", "%", "~", "==", "!=", "<", "<=", ">", ">=", "in",
@@ -112,7 +116,7 @@ def random_expression(draw, depth):
     inner = lambda: random_expression(draw, depth - 1)
     kind = draw.randrange(12)
     if kind < 3:
-        return f"{inner()}|{draw.choice(FILTERS)}" if kind else f"({inner()})|{draw.choice(FILTERS)}"
+        return (f"{inner()}" if kind else f"({inner()})") + f"|{draw.choice(FILTERS)}"
     if kind < 5:
         return f"({inner()} {draw.choice(BINARY)} {inner()})"
     if kind == 5:
@@ -164,9 +168,9 @@ def random_statement(draw, depth):
             tag(f"set ns.n = ns.n + {draw.choice(['q', '1', 'loop.index'])}") + tag("endfor") + \
             "{{ ns.n }}{{ ns.zz }}"
     if kind == 6:
-        return tag("macro m(a, b='B', c=a)") + body() + "{{ a }}{{ b }}{{ c }}" + tag("endmacro") + \
-            "{{ m(1) }}{{ m(" + random_expression(draw, 1) + ", b=2) }}" + draw.choice(
-                ["", "{{ m(1, 2, 3, 4) }}", "{{ m(z=1) }}", "{{ m() }}"])
+        return tag("macro m(a, b='B', c=a)") + body() + "{{ a }}{{ b }}{{ c }}" + \
+            tag("endmacro") + "{{ m(1) }}{{ m(" + random_expression(draw, 1) + ", b=2) }}" + \
+            draw.choice(["", "{{ m(1, 2, 3, 4) }}", "{{ m(z=1) }}", "{{ m() }}"])
     if kind == 7:
         return tag("macro w(a)") + "({{ caller(a) }})" + tag("endmacro") + tag("call(v) w(7)") + \
             "{{ v }}" + body() + tag("endcall")

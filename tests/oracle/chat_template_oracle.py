@@ -3,9 +3,9 @@
 
 chat_template_oracle.py RENDERER TEMPLATE_FOLDER [--cases N] [--seed S] [--gguf FILE]...
 
-RENDERER is the program chat_template_render. Every *.jinja file of TEMPLATE_FOLDER, and the template
-inside every GGUF file, is rendered for many conversations; N random templates follow. Where jinja2
-fails, ours has to fail; otherwise the texts are equal byte for byte.
+RENDERER is the program chat_template_render. Every *.jinja file of TEMPLATE_FOLDER, and the
+template inside every GGUF file, is rendered for many conversations; N random templates follow.
+Where jinja2 fails, ours has to fail; otherwise the texts are equal byte for byte.
 """
 import argparse
 import datetime

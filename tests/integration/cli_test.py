@@ -1,0 +1,155 @@
+#!/usr/bin/env python3
+"""Runs the program and checks what users and scripts rely on: exit codes, where output goes, JSON.
+
+cli_test.py ANYBIT MODEL_FOLDER     a folder with config, weights and tokenizer, or a missing one
+"""
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+PROGRAM = sys.argv[1] if len(sys.argv) > 1 else "anybit"
+MODEL = pathlib.Path(sys.argv[2] if len(sys.argv) > 2 else "missing")
+COMMANDS = ["formats", "inspect", "tokenize"]
+
+
+def anybit(*arguments, stdin=b"", **options):
+    return subprocess.run([PROGRAM, *map(str, arguments)], input=stdin, timeout=60,
+                          capture_output=True, check=False, **options)
+
+
+def needs_model(test):
+    return unittest.skipUnless((MODEL / "config.json").exists(), f"no model at {MODEL}")(test)
+
+
+class ExitCodes(unittest.TestCase):
+    def test_help_and_version(self):
+        for arguments in (["--help"], ["-h"], ["--version"]):
+            result = anybit(*arguments)
+            self.assertEqual((result.returncode, result.stderr), (0, b""), arguments)
+            self.assertTrue(result.stdout)
+
+    def test_every_listed_command_explains_itself_with_examples(self):
+        listed = [line.split()[0].decode() for line in anybit("--help").stdout.splitlines()
+                  if line.startswith(b"  ")]
+        self.assertTrue(set(COMMANDS) <= set(listed), listed)
+        for command in listed:
+            result = anybit(command, "--help")
+            self.assertEqual(result.returncode, 0, command)
+            examples = result.stdout.partition(b"Examples:\n")[2]
+            self.assertIn(b"anybit " + command.encode(), examples)
+            self.assertIn(b"--json", result.stdout)
+            self.assertIn(b"--threads", result.stdout)
+
+    def test_misuse(self):
+        cases = [[], ["nope"], ["formats", "--nope"], ["formats", "int4", "int8"], ["inspect"],
+                 ["tokenize"], ["formats", "--threads", "many"]]
+        for arguments in cases:
+            result = anybit(*arguments)
+            self.assertEqual(result.returncode, 2, arguments)
+            self.assertEqual(result.stdout, b"", arguments)
+            self.assertTrue(result.stderr, arguments)
+
+    def test_failures_name_the_command_and_the_cause(self):
+        with tempfile.TemporaryDirectory() as folder:
+            empty = pathlib.Path(folder) / "empty.gguf"
+            empty.touch()
+            text = pathlib.Path(folder) / "notes.txt"
+            text.write_text("x")
+            cases = [("inspect", "no-such-file"), ("inspect", empty), ("inspect", text),
+                     ("inspect", folder), ("tokenize", "no-such-file"), ("tokenize", empty),
+                     ("tokenize", folder), ("formats", "int99"), ("formats", "int4_g0")]
+            for command, subject in cases:
+                for more in ([], ["--json"]):
+                    result = anybit(command, subject, *more)
+                    self.assertEqual(result.returncode, 1, (command, subject))
+                    self.assertEqual(result.stdout, b"", (command, subject))
+                    self.assertTrue(result.stderr.startswith(f"anybit {command}: ".encode()))
+                    self.assertIn(pathlib.Path(subject).name.encode(), result.stderr)
+
+    @unittest.skipUnless(os.path.exists("/dev/full"), "no /dev/full")
+    def test_output_that_cannot_be_written_is_a_failure(self):
+        with open("/dev/full", "wb") as full:
+            result = subprocess.run([PROGRAM, "formats"], stdout=full, stderr=subprocess.PIPE,
+                                    timeout=60, check=False)
+        self.assertEqual(result.returncode, 1)
+        self.assertIn(b"anybit formats: ", result.stderr)
+
+
+class Formats(unittest.TestCase):
+    def json(self, *arguments):
+        result = anybit("formats", *arguments, "--json")
+        self.assertEqual((result.returncode, result.stderr), (0, b""))
+        return json.loads(result.stdout)
+
+    def test_list_and_every_example(self):
+        listed = self.json()
+        self.assertEqual(set(listed), {"families", "standards", "ggml_types"})
+        for family in listed["families"]:
+            self.assertEqual(self.json(family["example"])["name"], family["example"])
+        for standard in listed["standards"]:
+            self.assertEqual(self.json(standard["name"])["name"], standard["name"])
+
+    def test_values(self):
+        values = [0, 0.5, 1, 1.5, 2, 3, 4, 6]
+        e2m1 = self.json("e2m1")
+        self.assertEqual(e2m1["values"], values + [-value for value in values])
+        self.assertEqual((e2m1["max"], e2m1["min_positive"], e2m1["bits"]), (6, 0.5, 4))
+        self.assertEqual(self.json("e4m3")["values"][127], "nan")
+        self.assertNotIn("values", self.json("bf16"))
+        self.assertEqual(self.json("int4_g128")["bits_per_weight"], 4 + 16 / 128)
+        self.assertEqual(self.json("q4_0")["bits_per_weight"], 4.5)
+
+    def test_no_styles_where_no_terminal_is(self):
+        result = anybit("formats", env={**os.environ, "TERM": "xterm"})
+        self.assertNotIn(b"\x1b", result.stdout + result.stderr)
+
+
+@needs_model
+class Model(unittest.TestCase):
+    def test_inspect(self):
+        result = anybit("inspect", MODEL, "--tensors", "--json")
+        self.assertEqual((result.returncode, result.stderr), (0, b""))
+        found = json.loads(result.stdout)
+        config = json.loads((MODEL / "config.json").read_text())
+        self.assertEqual(found["config"]["hidden_size"], config["hidden_size"])
+        self.assertEqual(found["config"]["num_layers"], config["num_hidden_layers"])
+        self.assertEqual(found["num_tensors"], len(found["tensors"]))
+        self.assertEqual(found["size_bytes"], sum(row["size_bytes"] for row in found["tensors"]))
+        self.assertEqual(found["format"], "folder")
+        self.assertNotIn("tensors", json.loads(anybit("inspect", MODEL, "--json").stdout))
+        table = anybit("inspect", MODEL, "--tensors").stdout.decode()
+        for row in found["tensors"]:
+            self.assertIn(row["name"], table)
+
+    def test_inspect_of_the_weights_alone(self):
+        for file in MODEL.glob("*.safetensors"):
+            found = json.loads(anybit("inspect", file, "--json").stdout)
+            self.assertEqual(found["format"], "safetensors")
+            self.assertGreater(found["num_tensors"], 0)
+
+    def test_tokenize_there_and_back(self):
+        for text in ["", "Hello, world", "Grüße, 世界 👍\n", "  two  blanks\t"]:
+            ids = anybit("tokenize", MODEL, stdin=text.encode())
+            self.assertEqual((ids.returncode, ids.stderr), (0, b""))
+            back = anybit("tokenize", MODEL, "--decode", stdin=ids.stdout)
+            self.assertEqual(back.stdout.decode(), text)
+            reply = json.loads(anybit("tokenize", MODEL, "--json", stdin=text.encode()).stdout)
+            self.assertEqual(reply["ids"], [int(word) for word in ids.stdout.split()])
+            self.assertEqual(reply["count"], len(reply["ids"]))
+            listed = anybit("tokenize", MODEL, "--decode", "--json",
+                            stdin=json.dumps(reply["ids"]).encode())
+            self.assertEqual(json.loads(listed.stdout)["text"], text)
+
+    def test_ids_that_are_none(self):
+        for text in [b"1 x", b"99999999", b"-1", b"1.5", b"99999999999999999999"]:
+            result = anybit("tokenize", MODEL, "--decode", stdin=text)
+            self.assertEqual((result.returncode, result.stdout), (1, b""), text)
+            self.assertTrue(result.stderr.startswith(b"anybit tokenize: "))
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1])

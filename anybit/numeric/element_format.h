@@ -65,20 +65,40 @@ inline constexpr ElementFormat kE8M0{ElementKind::kFloat, 8, 8, 0, 127, Specials
 
 /// int<bits> with `fraction_bits` binary places: value = code * 2^-fraction_bits.
 constexpr ElementFormat int_format(int bits, int fraction_bits = 0) {
-  return {ElementKind::kInt, static_cast<uint8_t>(bits), 0, static_cast<uint8_t>(fraction_bits), 0,
-          Specials::kNone, true};
+  return {ElementKind::kInt,
+          static_cast<uint8_t>(bits),
+          0,
+          static_cast<uint8_t>(fraction_bits),
+          0,
+          Specials::kNone,
+          true};
 }
 constexpr ElementFormat uint_format(int bits, int fraction_bits = 0) {
-  return {ElementKind::kUint, static_cast<uint8_t>(bits), 0, static_cast<uint8_t>(fraction_bits), 0,
-          Specials::kNone, false};
+  return {ElementKind::kUint,
+          static_cast<uint8_t>(bits),
+          0,
+          static_cast<uint8_t>(fraction_bits),
+          0,
+          Specials::kNone,
+          false};
 }
 constexpr ElementFormat posit_format(int bits, int es) {
-  return {ElementKind::kPosit, static_cast<uint8_t>(bits), static_cast<uint8_t>(es), 0, 0,
-          Specials::kNanOnly, true};
+  return {ElementKind::kPosit,
+          static_cast<uint8_t>(bits),
+          static_cast<uint8_t>(es),
+          0,
+          0,
+          Specials::kNanOnly,
+          true};
 }
 constexpr ElementFormat lns_format(int bits, int fraction_bits) {
-  return {ElementKind::kLns, static_cast<uint8_t>(bits), 0, static_cast<uint8_t>(fraction_bits), 0,
-          Specials::kNone, true};
+  return {ElementKind::kLns,
+          static_cast<uint8_t>(bits),
+          0,
+          static_cast<uint8_t>(fraction_bits),
+          0,
+          Specials::kNone,
+          true};
 }
 constexpr ElementFormat codebook_format(int bits) {
   return {ElementKind::kCodebook, static_cast<uint8_t>(bits), 0, 0, 0, Specials::kNone, true};

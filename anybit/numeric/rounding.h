@@ -12,10 +12,10 @@ enum class RoundingMode : uint8_t {
   kNearestEven,  // Ties to the code whose last bit is 0.
   kNearestAway,  // Ties away from zero.
   kTowardZero,
-  kUp,           // Toward +infinity.
-  kDown,         // Toward -infinity.
-  kToOdd,        // Inexact values go to the neighbour whose last bit is 1 (von Neumann).
-  kStochastic,   // To the upper neighbour with probability equal to the distance from the lower.
+  kUp,          // Toward +infinity.
+  kDown,        // Toward -infinity.
+  kToOdd,       // Inexact values go to the neighbour whose last bit is 1 (von Neumann).
+  kStochastic,  // To the upper neighbour with probability equal to the distance from the lower.
 };
 
 enum class Overflow : uint8_t {

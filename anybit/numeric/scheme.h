@@ -37,9 +37,9 @@ enum class StandardCodebook : uint8_t {
 struct Scheme {
   ElementFormat element;
   Granularity granularity = Granularity::kNone;
-  int64_t group_size = 0;   // kGroup only.
-  int64_t block_rows = 0;   // kBlock2d only.
-  int64_t block_cols = 0;   // kBlock2d only.
+  int64_t group_size = 0;         // kGroup only.
+  int64_t block_rows = 0;         // kBlock2d only.
+  int64_t block_cols = 0;         // kBlock2d only.
   ElementFormat scale = kF32;     // Ignored for kNone.
   bool has_zero_point = false;    // One code of the element's format per scale; kUint only.
   bool has_tensor_scale = false;  // A second-level f32 scale for the whole tensor.

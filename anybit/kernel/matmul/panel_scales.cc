@@ -41,8 +41,13 @@ void ScaleLevel::allocate(int64_t num_panels) {
 
 void ScaleLevel::expand(const PanelOps& ops, int64_t panel, int64_t first, int64_t count,
                         float* out) const {
+  expand_from(codes, ops, panel, first, count, out);
+}
+
+void ScaleLevel::expand_from(const PanelMemory& from, const PanelOps& ops, int64_t panel,
+                             int64_t first, int64_t count, float* out) const {
   const int64_t index = (panel * num_groups + first) * kPanelRows;
-  ops.expand_scales(storage, mantissa_shift, has_sign, codes.data() + index * scale_bytes(storage),
+  ops.expand_scales(storage, mantissa_shift, has_sign, from.data() + index * scale_bytes(storage),
                     count * kPanelRows, out);
   if (factor == 1) return;
   for (int64_t i = 0; i < count * kPanelRows; ++i) out[i] *= factor;
@@ -92,7 +97,9 @@ void PanelScales::expand_mins(const PanelOps& ops, int64_t panel, int64_t first,
   float* other = scratch + size;
   if (inner_min.is_present()) {
     expand_level(ops, outer_min, panel, inner_min.group_cols, first, count, scratch, other);
-    inner_min.expand(ops, panel, first, count, out);
+    // Paired nibbles: the bytes of the inner scales carry the inner mins too.
+    const bool is_paired = inner_min.storage == ScaleStorage::kHighNibble;
+    inner_min.expand_from(is_paired ? inner.codes : inner_min.codes, ops, panel, first, count, out);
     for (int64_t i = 0; i < size; ++i) out[i] = -(other[i] * out[i]);
     return;
   }

@@ -9,27 +9,28 @@
 namespace anybit::kernel::internal {
 namespace {
 
-/// The 16 sums of a panel in registers.
-struct PanelSums {
-  SumVector parts[kParts];
+/// sums += float(dots) * (weight scales * activation scale), in registers.
+inline void add_scaled(const CodeVector (&dots)[kParts], const float* weight_scales,
+                       const float* activation_scale, SumVector (&sums)[kParts]) {
+#pragma GCC unroll 4
+  for (int part = 0; part < kParts; ++part) {
+    const SumVector scale = SumVector::load(weight_scales + part * SumVector::kLanes) *
+                            SumVector::all(activation_scale);
+    sums[part] = sums[part].add_product(SumVector::from_int32(dots[part]), scale);
+  }
+}
 
-  explicit PanelSums(const float* sums) {
-    for (int part = 0; part < kParts; ++part) {
-      parts[part] = SumVector::load(sums + part * SumVector::kLanes);
-    }
+inline void load_sums(const float* from, SumVector (&sums)[kParts]) {
+#pragma GCC unroll 4
+  for (int part = 0; part < kParts; ++part) {
+    sums[part] = SumVector::load(from + part * SumVector::kLanes);
   }
-  void store(float* sums) const {
-    for (int part = 0; part < kParts; ++part) parts[part].store(sums + part * SumVector::kLanes);
-  }
-  void add_scaled(const CodeVector (&dots)[kParts], const float* weight_scales,
-                  const float* activation_scale) {
-    for (int part = 0; part < kParts; ++part) {
-      const SumVector scale = SumVector::load(weight_scales + part * SumVector::kLanes) *
-                              SumVector::all(activation_scale);
-      parts[part] = parts[part].add_product(SumVector::from_int32(dots[part]), scale);
-    }
-  }
-};
+}
+
+inline void store_sums(const SumVector (&sums)[kParts], float* to) {
+#pragma GCC unroll 4
+  for (int part = 0; part < kParts; ++part) sums[part].store(to + part * SumVector::kLanes);
+}
 
 /// args.tile: codes.
 template <CodeDecoding kDecoding, int kBits, int kLeft, Widening kWidening, int kSubblockCols>
@@ -39,7 +40,8 @@ void multiply_codes_int8(const PanelFormat& format, const MultiplyArguments& arg
   const CodeVector ones = CodeVector::all16(1);
   const std::byte* codes = args.tile;
   const std::byte* a = args.activations;
-  PanelSums sums(args.sums);
+  SumVector sums[kParts];
+  load_sums(args.sums, sums);
   for (int64_t b = 0; b < args.num_blocks; ++b) {
     for_constants<kSubblocks>([&](auto s) {
       CodeVector dots[kParts], waiting[kParts];
@@ -49,6 +51,7 @@ void multiply_codes_int8(const PanelFormat& format, const MultiplyArguments& arg
       for_constants<kSteps>([&](auto i) {
         constexpr int kStep = decltype(s)::value * kSteps + decltype(i)::value;
         const CodeVector activation = CodeVector::broadcast32(a + kStep * kStepCols);
+#pragma GCC unroll 4
         for (int part = 0; part < kParts; ++part) {
           const CodeVector product = int8_step<kDecoding, kBits, kLeft, kStep>(format, codes, part)
                                          .multiply_pairs8(activation);
@@ -67,13 +70,13 @@ void multiply_codes_int8(const PanelFormat& format, const MultiplyArguments& arg
       if constexpr (kWidening == Widening::kSubblock) {
         for (CodeVector& dot : dots) dot = dot.multiply_pairs16(ones);
       }
-      sums.add_scaled(dots, args.weight_scales + (b * kSubblocks + s) * kPanelRows,
-                      args.activation_scales + b);
+      add_scaled(dots, args.weight_scales + (b * kSubblocks + s) * kPanelRows,
+                 args.activation_scales + b, sums);
     });
     codes += kLineBytes * kBits;
     a += kBlockCols;
   }
-  sums.store(args.sums);
+  store_sums(sums, args.sums);
 }
 
 template <CodeDecoding kDecoding, int kBits, int kSubblockCols>
@@ -83,7 +86,8 @@ void multiply_codes_int16(const PanelFormat& format, const MultiplyArguments& ar
   const Int16Decoder<kDecoding, kBits> decode(format);
   const std::byte* codes = args.tile;
   const std::byte* a = args.activations;
-  PanelSums sums(args.sums);
+  SumVector sums[kParts];
+  load_sums(args.sums, sums);
   for (int64_t b = 0; b < args.num_blocks; ++b) {
     for_constants<kSubblocks>([&](auto s) {
       CodeVector dots[kParts];
@@ -92,6 +96,7 @@ void multiply_codes_int16(const PanelFormat& format, const MultiplyArguments& ar
         constexpr int kStep = decltype(s)::value * kSteps + decltype(i)::value;
         const CodeVector first = CodeVector::broadcast32(a + kStep * 8);
         const CodeVector second = CodeVector::broadcast32(a + kStep * 8 + 4);
+#pragma GCC unroll 4
         for (int part = 0; part < kParts; ++part) {
           const Int16Step weights = int16_step<kDecoding, kBits, kStep>(decode, codes, part);
           dots[part] = dots[part].add32(weights.first.multiply_pairs16(first));
@@ -99,13 +104,13 @@ void multiply_codes_int16(const PanelFormat& format, const MultiplyArguments& ar
           dots[part].pin();
         }
       });
-      sums.add_scaled(dots, args.weight_scales + (b * kSubblocks + s) * kPanelRows,
-                      args.activation_scales + b);
+      add_scaled(dots, args.weight_scales + (b * kSubblocks + s) * kPanelRows,
+                 args.activation_scales + b, sums);
     });
     codes += kLineBytes * kBits;
     a += kBlockCols * 2;
   }
-  sums.store(args.sums);
+  store_sums(sums, args.sums);
 }
 
 template <CodeDecoding kDecoding, int kBits, int kLeft, int kSubblockCols>

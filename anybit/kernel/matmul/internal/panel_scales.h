@@ -31,6 +31,9 @@ struct ScaleLevel {
 
   /// The numbers of groups [first, first + count) of a panel: out[count][16].
   void expand(const PanelOps& ops, int64_t panel, int64_t first, int64_t count, float* out) const;
+  /// The same, from the memory of another level of as many groups.
+  void expand_from(const PanelMemory& from, const PanelOps& ops, int64_t panel, int64_t first,
+                   int64_t count, float* out) const;
 };
 
 /// Scales and mins of a matrix: scale = outer (* inner), and

@@ -96,13 +96,13 @@ TEST(Sampler, TopPOverALargeVocabulary) {
   const double rank_limit = -1000 * std::log(1 - 0.5 * (1 - std::exp(-5.0)));
   Result<Sampler> sampler = Sampler::create(options);
   int32_t highest = 0;
-  for (int i = 0; i < 5000; ++i) {
+  for (int i = 0; i < 1000; ++i) {
     const int32_t token = *sampler->sample(logits, {});
     // logits[rank * 7 % kSize]: 7 * 2143 = 15001 = 1 mod 5000.
     highest = std::max(highest, static_cast<int32_t>(int64_t{token} * 2143 % kSize));
   }
   EXPECT_LE(highest, rank_limit + 1);
-  EXPECT_GT(highest, rank_limit - 15);  // Of 5000 draws some come from the last 15 of 688 ranks.
+  EXPECT_GT(highest, rank_limit - 15);  // 1000 draws all miss 15 ranks of 0.1 % once in e^15.
 }
 
 TEST(Sampler, MinPKeepsThoseNearTheLargest) {

@@ -37,7 +37,7 @@ void encode_row(KvElement element, const float* x, int64_t head_dim, std::byte* 
                 std::byte* scales);
 
 /// Decodes `count` rows to out [count, out_stride]; elements from head_dim to out_stride are zero.
-/// Pre: out_stride is a multiple of 16 and at least head_dim.
+/// Pre: out_stride is at least head_dim, and a multiple of 16 but for the reference.
 using DecodeRows = void(const KvRows& rows, int64_t count, int64_t out_stride, float* out);
 DecodeRows decode_rows_reference, decode_rows_avx2, decode_rows_avx512;
 

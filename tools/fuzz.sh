@@ -15,7 +15,7 @@ if [ $# -gt 0 ]; then targets=("$@"); else mapfile -t targets <"$build/fuzz_targ
 cmake --build "$build" --target "${targets[@]}"
 
 mkdir -p "$build/findings"
-export ASAN_OPTIONS=allocator_may_return_null=0 UBSAN_OPTIONS=print_stacktrace=1
+export UBSAN_OPTIONS=print_stacktrace=1
 failed=()
 for target in "${targets[@]}"; do
   mkdir -p "$build/corpus/$target"
@@ -24,7 +24,7 @@ for target in "${targets[@]}"; do
            -artifact_prefix="$build/findings/$target-" -print_final_stats=1 -verbosity=0)
   [ -e "$dictionary" ] && options+=(-dict="$dictionary")
   log=$build/findings/$target.log
-  program=$(find "$build" -type f -name "$target" -perm -u+x | head -n 1)
+  program=$build/tests/fuzz/$target
   if "$program" "${options[@]}" "$build/corpus/$target" "tests/fuzz/corpus/$target" \
       >"$log" 2>&1; then
     runs=$(sed -n 's/^stat::number_of_executed_units: //p' "$log")

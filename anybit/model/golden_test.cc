@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstdlib>
 #include <filesystem>
 #include <set>
 
@@ -123,6 +124,9 @@ std::vector<int32_t> encode_documents(const Tokenizer& tokenizer, const std::str
 }
 
 TEST_P(Golden, ForwardGivesPerplexityOfValidationText) {
+  if (std::string(GetParam()) != "wiki-6m" && std::getenv("ANYBIT_LONG_TESTS") == nullptr) {
+    GTEST_SKIP() << "minutes long; set ANYBIT_LONG_TESTS=1 to run it";
+  }
   const std::filesystem::path path = kShared / "data" / "text" / "wiki-valid.txt";
   if (!std::filesystem::exists(path)) GTEST_SKIP() << path << " is absent";
   const auto text = read_text_file(path);

@@ -25,7 +25,7 @@ constexpr std::string_view kKnownText =
     "Lily was sad and didn't know what to do. She said, \"I'm sorry, Lily. I didn't know what to "
     "do.\"\n"
     "Lily didn't want to help her mom, so she said, \"I'm sorry, mom. I didn't know what to do.\" "
-    "Her mom said, \"Don't worry, Lily. We can help you.\n";
+    "Her mom said, \"Don't worry, Lily. We can help you.";
 
 /// Reads values one after another.
 class ByteReader {

@@ -54,9 +54,12 @@ def make_environment():
     return environment
 
 
-def expected(environment, case):
+def expected(environment, case, parsed):
+    """Text and error of jinja2; `parsed` keeps the templates it has compiled."""
     try:
-        return environment.from_string(case["template"]).render(**case["variables"]), None
+        if case["template"] not in parsed:
+            parsed[case["template"]] = environment.from_string(case["template"])
+        return parsed[case["template"]].render(**case["variables"]), None
     except Exception as error:  # Whatever Python raises, ours reports an error.
         return None, f"{type(error).__name__}: {error}"
 
@@ -65,11 +68,11 @@ def compare(renderer, cases):
     """Number of cases whose results differ; prints the first few."""
     lines = "".join(json.dumps(dict(case, unix_time=UNIX_TIME)) + "\n" for case in cases)
     replies = subprocess.run([renderer], input=lines, capture_output=True, text=True, check=True)
-    environment = make_environment()
+    environment, parsed = make_environment(), {}
     num_different = num_errors = 0
     for case, line in zip(cases, replies.stdout.splitlines(), strict=True):
         ours = json.loads(line)
-        text, error = expected(environment, case)
+        text, error = expected(environment, case, parsed)
         num_errors += error is not None
         if ours.get("text") == text:
             continue

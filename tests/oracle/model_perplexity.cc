@@ -58,10 +58,10 @@ Result<std::string> measure(const Arguments& arguments) {
   }
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   const auto tokens = static_cast<double>(num_windows * arguments.window);
-  return fmt::format(
-      R"({{"nll": {:.8f}, "ppl": {:.6f}, "tokens": {}, "window": {}, "kv": "{}", "kernels": "{}", "seconds": {:.2f}}})",
-      nll / tokens, std::exp(nll / tokens), num_windows * arguments.window, arguments.window,
-      arguments.kv_element, model.kernel_names(), seconds.count());
+  return fmt::format(R"({{"nll": {:.8f}, "ppl": {:.6f}, "tokens": {}, "window": {}, "kv": "{}", )"
+                     R"("kernels": "{}", "seconds": {:.2f}}})",
+                     nll / tokens, std::exp(nll / tokens), num_windows * arguments.window,
+                     arguments.window, arguments.kv_element, model.kernel_names(), seconds.count());
 }
 
 }  // namespace

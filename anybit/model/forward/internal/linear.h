@@ -45,7 +45,6 @@ class Linear {
   /// Where run() puts part `index`. All parts have one stride if their out_features are equal.
   StridedRows part(int64_t index, int64_t num_rows, float* out) const;
 
-  bool is_fused() const { return matrices_.size() < first_rows_.size(); }
   int64_t size_bytes() const;
   /// Adds the kernels' names that `names` lacks.
   void collect_kernel_names(std::vector<std::string>& names) const;

@@ -5,10 +5,10 @@
 #include <cmath>
 #include <vector>
 
-#include "anybit/base/buffer.h"
 #include "anybit/base/integer.h"
 #include "anybit/base/philox.h"
 #include "anybit/kernel/matmul/internal/int8_peak.h"
+#include "anybit/kernel/matmul/internal/panel_memory.h"
 #include "anybit/kernel/matmul/random_weight.h"
 
 namespace anybit::kernel {
@@ -36,7 +36,6 @@ uint64_t sum_words(std::span<const uint64_t> words) {
   const uint64_t* const data = words.data();
   const size_t count = words.size() / kLanes * kLanes;
   for (size_t i = 0; i < count; i += kLanes) {
-    __builtin_prefetch(data + i + 512);
     for (size_t lane = 0; lane < kLanes; ++lane) sums[lane] += data[i + lane];
   }
   uint64_t total = 0;
@@ -68,9 +67,10 @@ double relative_error(const tensor::QuantizedTensor& weight, const std::vector<f
 double measure_read_bandwidth(Threads threads) {
   constexpr int64_t kBytes = int64_t{512} << 20;
   constexpr int kPasses = 7;
-  Buffer buffer = Buffer::allocate(kBytes);
-  const auto words = buffer.writable_as<uint64_t>();
-  for (size_t i = 0; i < words.size(); i += 64) words[i] = i;
+  // Memory as kernels have it, so that the ceiling is one they could reach.
+  internal::PanelMemory memory(kBytes);
+  const std::span<uint64_t> words(memory.as<uint64_t>(), kBytes / sizeof(uint64_t));
+  for (size_t i = 0; i < words.size(); ++i) words[i] = i;
   std::vector<double> rates;
   std::vector<uint64_t> sums(static_cast<size_t>(threads.count) * 8);
   for (int pass = 0; pass < kPasses; ++pass) {

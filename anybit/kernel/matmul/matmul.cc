@@ -26,6 +26,16 @@ struct Avx2 {
   static const PanelOps& ops() { return internal::kAvx2PanelOps; }
   static bool runs_on(const CpuFeatures& cpu) { return cpu.avx2; }
 };
+struct Avx512 {
+  static const PanelOps& ops() { return internal::kAvx512PanelOps; }
+  static bool runs_on(const CpuFeatures& cpu) { return cpu.avx2 && cpu.avx512; }
+};
+struct Avx512Vnni {
+  static const PanelOps& ops() { return internal::kAvx512VnniPanelOps; }
+  static bool runs_on(const CpuFeatures& cpu) {
+    return Avx512::runs_on(cpu) && cpu.avx512_vnni && cpu.avx512_vbmi && cpu.avx512_bf16;
+  }
+};
 #endif
 
 // The kernel's name is part of what it makes, so each row packs through a function of its own.
@@ -45,11 +55,16 @@ constexpr MatmulKernel row(std::string_view description) {
           pack_with<Isa, kArithmetic, kName>, kArithmetic != Arithmetic::kFloat};
 }
 
+constexpr char kInt8Avx512Vnni[] = "int8_avx512vnni", kInt16Avx512Vnni[] = "int16_avx512vnni";
+constexpr char kInt8Avx512[] = "int8_avx512", kInt16Avx512[] = "int16_avx512",
+               kFloatAvx512[] = "float_avx512";
 constexpr char kInt8Avx2[] = "int8_avx2", kInt16Avx2[] = "int16_avx2", kFloatAvx2[] = "float_avx2";
 constexpr char kInt8Scalar[] = "int8_scalar", kInt16Scalar[] = "int16_scalar",
                kFloatScalar[] = "float_scalar";
 constexpr std::string_view kInt8Text =
     "integer values within a range of 127: u8 weights, int8 activations";
+constexpr std::string_view kInt8VnniText =
+    "integer values within a range of 255: u8 weights, int8 activations";
 constexpr std::string_view kInt16Text =
     "integers of 8 to 16 bits; codebooks, floats, posits, lns of up to 8: int16 weights and "
     "activations of 12 bits";
@@ -57,6 +72,11 @@ constexpr std::string_view kFloatText = "f32, f16, bf16 and any element up to 16
 
 constexpr std::array kKernels = {
 #if defined(__x86_64__)
+    row<Avx512Vnni, Arithmetic::kInt8, kInt8Avx512Vnni>(kInt8VnniText),
+    row<Avx512Vnni, Arithmetic::kInt16, kInt16Avx512Vnni>(kInt16Text),
+    row<Avx512, Arithmetic::kInt8, kInt8Avx512>(kInt8Text),
+    row<Avx512, Arithmetic::kInt16, kInt16Avx512>(kInt16Text),
+    row<Avx512, Arithmetic::kFloat, kFloatAvx512>(kFloatText),
     row<Avx2, Arithmetic::kInt8, kInt8Avx2>(kInt8Text),
     row<Avx2, Arithmetic::kInt16, kInt16Avx2>(kInt16Text),
     row<Avx2, Arithmetic::kFloat, kFloatAvx2>(kFloatText),

@@ -152,8 +152,26 @@ void quantize_row(const float* a, int64_t num_cols, const QuantizedRow& out) {
 
 }  // namespace
 
+void expand_scales_avx2(ScaleStorage storage, int mantissa_shift, bool has_sign,
+                        const std::byte* scales, int64_t count, float* out) {
+  expand_scales(storage, mantissa_shift, has_sign, scales, count, out);
+}
+
+void add_mins_avx2(const float* mins, const float* group_sums, int64_t num_groups, int columns,
+                   float* sums) {
+  add_mins(mins, group_sums, num_groups, columns, sums);
+}
+
+void quantize_int8_avx2(const float* a, int64_t num_cols, const QuantizedRow& out) {
+  quantize_row<false>(a, num_cols, out);
+}
+
+void quantize_int16_avx2(const float* a, int64_t num_cols, const QuantizedRow& out) {
+  quantize_row<true>(a, num_cols, out);
+}
+
 constinit const PanelOps kAvx2PanelOps = {
-    find_vector_unpack, find_vector_multiply, find_multiply_codes_avx2, expand_scales,
-    add_mins,           quantize_row<false>,  quantize_row<true>,       127};
+    find_vector_unpack, find_vector_multiply, find_multiply_codes_avx2, expand_scales_avx2,
+    add_mins_avx2,      quantize_int8_avx2,   quantize_int16_avx2,      127};
 
 }  // namespace anybit::kernel::internal

@@ -90,6 +90,11 @@ class Packer {
                                  : ggml.type == GgmlType::kNVFP4 ? ScaleStorage::kByteFloat
                                                                  : ScaleStorage::kF16;
     set(scales.outer, storage, ggml.super_size);
+    // IQ types of 1 to 3 bits multiply their d by odd numbers of eighths.
+    const bool counts_eighths = ggml.type == GgmlType::kIQ1_S || ggml.type == GgmlType::kIQ1_M ||
+                                ggml.type == GgmlType::kIQ2_XXS || ggml.type == GgmlType::kIQ2_XS ||
+                                ggml.type == GgmlType::kIQ2_S || ggml.type == GgmlType::kIQ3_XXS;
+    if (counts_eighths) scales.outer.factor = 0.125f;
     // Both FP4 types halve their scales so that the values of codes are integers; UE4M3 has bias 7.
     if (storage == ScaleStorage::kE8M0) scales.outer.factor = 0.5f;
     if (storage == ScaleStorage::kByteFloat) {
@@ -111,6 +116,8 @@ class Packer {
     }
   }
 
+  bool ggml_has_min() const { return source_.ggml()->has_min; }
+
   // Q2_K: both sub-scales are 4 bits, and share a byte.
   bool paired_nibbles() const { return source_.ggml()->type == GgmlType::kQ2_K; }
 
@@ -122,7 +129,8 @@ class Packer {
     const numeric::ElementFormat& format = scheme.scale;
     ScaleLevel& level = parts_.scales.outer;
     level.group_cols = group_cols(scheme, tensor_.cols);
-    level.num_groups = ceil_div(tensor_.cols, level.group_cols);
+    // Columns that pad the last block have scales too: their products with zeros must be zeros.
+    level.num_groups = ceil_div(num_blocks_ * kBlockCols, level.group_cols);
     const bool is_byte =
         format.kind == numeric::ElementKind::kFloat && format.bits <= 8 &&
         format.exponent_bits <= 5 && format.exponent_bits >= 1 &&
@@ -160,8 +168,8 @@ class Packer {
       for (int64_t i = 0; i < kPanelRows; ++i) {
         // Rows that pad the last panel repeat the last row; nobody reads their sums.
         const int64_t row = std::min(panel * kPanelRows + i, tensor_.rows - 1);
-        const int64_t from =
-            numeric::scale_index(scheme, tensor_.rows, tensor_.cols, row, group * level.group_cols);
+        const int64_t col = std::min(group * level.group_cols, tensor_.cols - 1);
+        const int64_t from = numeric::scale_index(scheme, tensor_.rows, tensor_.cols, row, col);
         const int64_t to = (panel * level.num_groups + group) * kPanelRows + i;
         if (level.storage == ScaleStorage::kByteFloat) {
           level.codes.data()[to] = static_cast<std::byte>(
@@ -234,12 +242,16 @@ class Packer {
         level.store(to, static_cast<float>(values[static_cast<size_t>(group)]));
       }
     };
-    const auto all_finite = [&](const std::vector<float>& values) {
+    const auto is_held = [](const ScaleLevel& level, const std::vector<float>& values) {
+      // A byte float is checked as the binary16 that it widens to.
+      const ScaleStorage as =
+          level.storage == ScaleStorage::kByteFloat ? ScaleStorage::kF16 : level.storage;
       return std::all_of(values.begin(), values.end(),
-                         [&](float v) { return std::isfinite(v / scales.outer.factor); });
+                         [&](float v) { return is_exact(as, v / level.factor); });
     };
-    if (!all_finite(from.super_scales) || !all_finite(from.super_mins)) {
-      return fail(ErrorCode::kUnsupported, "a block has a scale that is not finite");
+    if (!is_held(scales.outer, from.super_scales) ||
+        (ggml_has_min() && !is_held(scales.outer_min, from.super_mins))) {
+      return fail(ErrorCode::kUnsupported, "a block has a scale that the packed form cannot hold");
     }
     store(scales.outer, from.super_scales);
     if (scales.inner.is_present() && paired_nibbles()) {

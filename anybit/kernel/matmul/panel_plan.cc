@@ -114,7 +114,11 @@ Result<PanelPlan> plan_int8(const CodeSource& source, int weight_limit, int subb
     }
   }
   if (source.tensor().scheme.has_zero_point) format.center = middle_code(source);
-  format.widening = widening_for(range, format.center, subblock_cols);
+  // Where four products are summed in 32 bits at once, nothing runs in 16.
+  constexpr int kLeastSaturating = 129;
+  format.widening = weight_limit >= kLeastSaturating
+                        ? Widening::kOneStep
+                        : widening_for(range, format.center, subblock_cols);
   return plan;
 }
 

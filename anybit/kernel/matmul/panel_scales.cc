@@ -20,6 +20,8 @@ uint16_t exact_half(float value) {
   return static_cast<uint16_t>(sign | ((bits & 0x7FFFFFFF) - kBiasDifference) >> 13);
 }
 
+}  // namespace
+
 bool is_exact(ScaleStorage storage, float value) {
   const auto bits = std::bit_cast<uint32_t>(value);
   if (!std::isfinite(value)) return storage == ScaleStorage::kF32;
@@ -32,8 +34,6 @@ bool is_exact(ScaleStorage storage, float value) {
   return std::fabs(value) <= 65504.0f && std::nearbyint(value * 0x1p24f) == value * 0x1p24f &&
          ((bits & 0x1FFF) == 0 || std::fabs(value) < 0x1p-14f);
 }
-
-}  // namespace
 
 void ScaleLevel::allocate(int64_t num_panels) {
   codes = PanelMemory(num_panels * num_groups * kPanelRows * scale_bytes(storage));

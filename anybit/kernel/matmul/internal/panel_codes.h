@@ -53,16 +53,16 @@ void multiply_codes_int8(const PanelFormat& format, const MultiplyArguments& arg
         const CodeVector activation = CodeVector::broadcast32(a + kStep * kStepCols);
 #pragma GCC unroll 4
         for (int part = 0; part < kParts; ++part) {
-          const CodeVector product = int8_step<kDecoding, kBits, kLeft, kStep>(format, codes, part)
-                                         .multiply_pairs8(activation);
+          const CodeVector weights = int8_step<kDecoding, kBits, kLeft, kStep>(format, codes, part);
           if constexpr (kWidening == Widening::kSubblock) {
-            dots[part] = dots[part].add16(product);
+            dots[part] = dots[part].add16(weights.multiply_pairs8(activation));
           } else if constexpr (kWidening == Widening::kOneStep) {
-            dots[part] = dots[part].add32(product.multiply_pairs16(ones));
+            dots[part] = dots[part].add_products8(weights, activation);
           } else if constexpr (kStep % 2 == 0) {
-            waiting[part] = product;
+            waiting[part] = weights.multiply_pairs8(activation);
           } else {
-            dots[part] = dots[part].add32(waiting[part].add16(product).multiply_pairs16(ones));
+            const CodeVector sum = waiting[part].add16(weights.multiply_pairs8(activation));
+            dots[part] = dots[part].add32(sum.multiply_pairs16(ones));
           }
           dots[part].pin();
         }

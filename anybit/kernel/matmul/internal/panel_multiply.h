@@ -81,9 +81,13 @@ inline void dot_in_int32(const std::byte* tile, const std::byte* a, const int32_
         codes[run] = CodeVector::broadcast32(a + c * kBlockCols + (step + run) * kStepCols);
       }
       for (int part = 0; part < kParts; ++part) {
-        CodeVector sum = weights[0][part].multiply_pairs8(codes[0]);
-        if constexpr (kRun == 2) sum = sum.add16(weights[1][part].multiply_pairs8(codes[1]));
-        dots[part][c] = dots[part][c].add32(sum.multiply_pairs16(ones));
+        if constexpr (kRun == 1) {
+          dots[part][c] = dots[part][c].add_products8(weights[0][part], codes[0]);
+        } else {
+          const CodeVector sum = weights[0][part].multiply_pairs8(codes[0]).add16(
+              weights[1][part].multiply_pairs8(codes[1]));
+          dots[part][c] = dots[part][c].add32(sum.multiply_pairs16(ones));
+        }
         dots[part][c].pin();
       }
     }

@@ -92,10 +92,17 @@ struct PanelOps {
                           // saturate).
 };
 
-/// Parts of the tables that are compiled by themselves.
+/// Parts of the tables that are compiled by themselves, or that several tables share.
 MultiplyFunction* find_multiply_codes_avx2(const PanelFormat& format);
+MultiplyFunction* find_multiply_codes_avx512(const PanelFormat& format);
+MultiplyFunction* find_multiply_codes_avx512vnni(const PanelFormat& format);
+ExpandScalesFunction expand_scales_avx2;
+AddMinsFunction add_mins_avx2;
+QuantizeRowFunction quantize_int8_avx2, quantize_int16_avx2;
 
 extern const PanelOps kScalarPanelOps;
 extern const PanelOps kAvx2PanelOps;
+extern const PanelOps kAvx512PanelOps;
+extern const PanelOps kAvx512VnniPanelOps;
 
 }  // namespace anybit::kernel::internal

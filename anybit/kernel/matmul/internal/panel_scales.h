@@ -63,6 +63,9 @@ struct PanelScales {
                     float* out) const;
 };
 
+/// Whether `storage`, one of kF32, kF16, kBF16 and kE8M0, holds `value` exactly.
+bool is_exact(ScaleStorage storage, float value);
+
 /// The narrowest storage that holds every one of `values` exactly: kE8M0 (powers of two), kF16,
 /// kBF16 or kF32.
 ScaleStorage narrowest_storage(std::span<const float> values);

@@ -54,12 +54,19 @@ inline CodeVector codes_at(const std::byte* line, int part) {
   }
 }
 
-/// Looks up kBits-bit codes in a table of 2^kBits bytes: 16 entries an instruction, the pieces
-/// chosen by the code's upper bits.
+/// Looks up kBits-bit codes in a table of 2^kBits bytes: 16 entries an instruction (64 or 128 with
+/// VBMI), the pieces chosen by the code's upper bits. At least 64 bytes of the table are readable.
 template <int kBits>
 inline CodeVector look_up(const uint8_t* table, CodeVector codes) {
   if constexpr (kBits <= 4) {
     return CodeVector::broadcast128(table).at(codes);
+#if defined(__AVX512VBMI__)
+  } else if constexpr (kBits <= 6) {
+    return {_mm512_permutexvar_epi8(codes.v, _mm512_loadu_si512(table))};
+  } else if constexpr (kBits == 7) {
+    return {_mm512_permutex2var_epi8(_mm512_loadu_si512(table), codes.v,
+                                     _mm512_loadu_si512(table + 64))};
+#endif
   } else {
     const CodeVector off = look_up<kBits - 1>(table, codes);
     const CodeVector on = look_up<kBits - 1>(table + (1 << (kBits - 1)), codes);
@@ -219,9 +226,12 @@ void unpack_int16(const PanelFormat& format, const std::byte* codes, int64_t num
 
 /// 128 bits of a vector.
 inline __m128i lane(CodeVector x, int index) {
-  alignas(64) __m128i lanes[CodeVector::kBytes / 16];
-  x.store(lanes);
-  return lanes[index];
+#if defined(__AVX512F__)
+  const __m256i half = index < 2 ? _mm512_castsi512_si256(x.v) : _mm512_extracti64x4_epi64(x.v, 1);
+#else
+  const __m256i half = x.v;
+#endif
+  return index % 2 == 0 ? _mm256_castsi256_si128(half) : _mm256_extracti128_si256(half, 1);
 }
 
 /// How eight codes become eight floats; constants sit in registers over the loop.
@@ -274,6 +284,7 @@ void unpack_float(const PanelFormat& format, const std::byte* codes, int64_t num
         if constexpr (kBits > 8) high = codes_at<kBits - 8, 0, step>(codes + 8 * kLineBytes, part);
         // Interleaving works within 128-bit lanes, which are columns: rows 0-7, then rows 8-15.
         const CodeVector first = low.interleave_low8(high), second = low.interleave_high8(high);
+#pragma GCC unroll 4
         for (int i = 0; i < CodeVector::kBytes / 16; ++i) {
           _mm256_storeu_ps(out, decode(lane(first, i)));
           _mm256_storeu_ps(out + 8, decode(lane(second, i)));

@@ -1,0 +1,9 @@
+#include "anybit/kernel/matmul/internal/panel_codes.h"
+
+namespace anybit::kernel::internal {
+
+MultiplyFunction* find_multiply_codes_avx512vnni(const PanelFormat& format) {
+  return find_vector_multiply_codes(format);
+}
+
+}  // namespace anybit::kernel::internal

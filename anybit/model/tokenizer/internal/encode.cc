@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <bit>
 #include <optional>
 
 #include "anybit/model/tokenizer/internal/byte_alphabet.h"
@@ -9,7 +11,9 @@ namespace {
 
 // Words longer than this are rare enough not to be worth remembering.
 constexpr size_t kMaxCachedWordBytes = 128;
-constexpr size_t kNumCacheSlots = 4096;
+constexpr size_t kMinCacheSlots = 1024;
+constexpr size_t kMaxCacheSlots = 16384;
+constexpr size_t kTextBytesPerSlot = 16;
 // A shorter text repeats too few words to pay for the cache.
 constexpr size_t kMinCachedTextBytes = 2048;
 
@@ -17,7 +21,11 @@ constexpr size_t kMinCachedTextBytes = 2048;
 // Holds views into texts: they must outlive it.
 class WordCache {
  public:
-  explicit WordCache(bool enabled) : slots_(enabled ? kNumCacheSlots : 0) {}
+  explicit WordCache(size_t text_bytes)
+      : slots_(text_bytes < kMinCachedTextBytes
+                   ? 0
+                   : std::clamp(std::bit_ceil(text_bytes / kTextBytesPerSlot), kMinCacheSlots,
+                                kMaxCacheSlots)) {}
 
   struct Slot {
     std::string_view word;
@@ -27,7 +35,7 @@ class WordCache {
 
   Slot* slot_of(std::string_view word) {
     if (slots_.empty() || word.size() > kMaxCachedWordBytes) return nullptr;
-    return &slots_[hash_bytes(word) % kNumCacheSlots];
+    return &slots_[hash_bytes(word) & (slots_.size() - 1)];
   }
 
  private:
@@ -36,8 +44,7 @@ class WordCache {
 
 class Encoder {
  public:
-  Encoder(const Pipeline& pipeline, size_t text_bytes)
-      : pipeline_(pipeline), cache_(text_bytes >= kMinCachedTextBytes) {}
+  Encoder(const Pipeline& pipeline, size_t text_bytes) : pipeline_(pipeline), cache_(text_bytes) {}
 
   Result<std::vector<int32_t>> encode(std::string_view text, bool parse_special) {
     std::vector<AddedTokenSpan> parts;

@@ -41,8 +41,8 @@ size_t TokenTable::find_slot(uint64_t hash, std::string_view bytes) const {
   const size_t mask = slots_.size() - 1;
   size_t slot = hash & mask;
   while (slots_[slot] != 0) {
-    const Entry& entry = entries_[slots_[slot] - 1];
-    if (entry.hash == hash && bytes_of(entry) == bytes) break;
+    if (((slots_[slot] ^ hash) & kTagMask) == 0 && bytes_of(entries_[entry_at(slot)]) == bytes)
+      break;
     slot = (slot + 1) & mask;
   }
   return slot;
@@ -50,8 +50,8 @@ size_t TokenTable::find_slot(uint64_t hash, std::string_view bytes) const {
 
 int32_t TokenTable::find(std::string_view bytes) const {
   if (bytes.empty() || bytes.size() > max_token_bytes_) return -1;
-  const uint32_t entry = slots_[find_slot(hash_bytes(bytes), bytes)];
-  return entry == 0 ? -1 : entries_[entry - 1].id;
+  const size_t slot = find_slot(hash_bytes(bytes), bytes);
+  return slots_[slot] == 0 ? -1 : entries_[entry_at(slot)].id;
 }
 
 void TokenTable::insert(std::string_view bytes, int32_t id) {
@@ -59,12 +59,12 @@ void TokenTable::insert(std::string_view bytes, int32_t id) {
   const uint64_t hash = hash_bytes(bytes);
   const size_t slot = find_slot(hash, bytes);
   if (slots_[slot] != 0) {
-    entries_[slots_[slot] - 1].id = id;
+    entries_[entry_at(slot)].id = id;
     return;
   }
   entries_.push_back({hash, bytes_.size(), static_cast<uint32_t>(bytes.size()), id});
   bytes_ += bytes;
-  slots_[slot] = static_cast<uint32_t>(entries_.size());
+  slots_[slot] = (hash & kTagMask) | entries_.size();
   max_token_bytes_ = std::max(max_token_bytes_, bytes.size());
 }
 
@@ -74,7 +74,7 @@ void TokenTable::grow() {
   for (size_t i = 0; i < entries_.size(); ++i) {
     size_t slot = entries_[i].hash & mask;
     while (slots_[slot] != 0) slot = (slot + 1) & mask;
-    slots_[slot] = static_cast<uint32_t>(i + 1);
+    slots_[slot] = (entries_[i].hash & kTagMask) | (i + 1);
   }
 }
 

@@ -29,6 +29,8 @@ class TokenTable {
   int64_t size() const { return static_cast<int64_t>(entries_.size()); }
 
  private:
+  static constexpr uint64_t kTagMask = 0xFFFFFFFF00000000ULL;
+
   struct Entry {
     uint64_t hash;
     uint64_t begin;
@@ -38,13 +40,16 @@ class TokenTable {
 
   size_t find_slot(uint64_t hash, std::string_view bytes) const;
   void grow();
+  size_t entry_at(size_t slot) const { return (slots_[slot] & ~kTagMask) - 1; }
   std::string_view bytes_of(const Entry& entry) const {
     return std::string_view(bytes_).substr(entry.begin, entry.size_bytes);
   }
 
   std::string bytes_;
   std::vector<Entry> entries_;
-  std::vector<uint32_t> slots_;  // 0, or 1 + an index into entries_; a power of two of them.
+  // 0, or the hash's upper half and 1 + an index into entries_; a power of two of them. The half
+  // hash spares most misses a look at the entry.
+  std::vector<uint64_t> slots_;
   size_t max_token_bytes_ = 0;
 };
 

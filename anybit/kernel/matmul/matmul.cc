@@ -7,6 +7,7 @@
 
 #include "anybit/kernel/matmul/internal/dequantizing_matrix.h"
 #include "anybit/kernel/matmul/internal/panel_pack.h"
+#include "anybit/kernel/matmul/internal/table_matrix.h"
 
 namespace anybit::kernel {
 namespace {
@@ -39,6 +40,14 @@ struct Avx512Vnni {
 #endif
 
 // The kernel's name is part of what it makes, so each row packs through a function of its own.
+#if defined(__aarch64__)
+struct Neon {
+  static const PanelOps& ops() { return internal::kNeonPanelOps; }
+  static bool runs_on(const CpuFeatures& cpu) { return cpu.neon_dotprod; }
+};
+constexpr char kInt8Neon[] = "int8_neon";
+#endif
+
 template <class Isa, Arithmetic kArithmetic, const char* kName>
 Result<std::unique_ptr<PackedMatrix>> pack_with(const tensor::QuantizedTensor& weight,
                                                 Threads threads) {
@@ -80,6 +89,15 @@ constexpr std::array kKernels = {
     row<Avx2, Arithmetic::kInt8, kInt8Avx2>(kInt8Text),
     row<Avx2, Arithmetic::kInt16, kInt16Avx2>(kInt16Text),
     row<Avx2, Arithmetic::kFloat, kFloatAvx2>(kFloatText),
+    // After the multiplying kernels: it is slower on every processor measured; docs/cpu_matmul.md.
+    MatmulKernel{"table_avx2", "integers of up to 3 bits: look-ups of sums of four activations",
+                 [](const Scheme& scheme, int64_t, int64_t cols, const CpuFeatures& cpu) {
+                   return cpu.avx2 && internal::may_pack_tables(scheme, cols);
+                 },
+                 internal::pack_tables, true},
+#endif
+#if defined(__aarch64__)
+    row<Neon, Arithmetic::kInt8, kInt8Neon>(kInt8Text),
 #endif
     row<Scalar, Arithmetic::kInt8, kInt8Scalar>(kInt8Text),
     row<Scalar, Arithmetic::kInt16, kInt16Scalar>(kInt16Text),

@@ -181,7 +181,7 @@ class ErrorBound {
 };
 
 ErrorBound bound_for(const QuantizedTensor& weight, std::string_view kernel) {
-  if (kernel.starts_with("int8")) return {weight, 127, 0};
+  if (kernel.starts_with("int8") || kernel.starts_with("table")) return {weight, 127, 0};
   if (kernel.starts_with("int16")) return {weight, 2047, 0x1p-10};
   return {weight, 0, 0};
 }
@@ -259,7 +259,9 @@ TEST_P(EveryScheme, VectorKernelsEqualTheirScalarTextBitForBit) {
   for (const MatmulKernel& kernel : matmul_kernels()) {
     if (!kernel.supports(w.scheme, w.rows, w.cols, CpuFeatures::host())) continue;
     const std::string name(kernel.name);
-    const auto scalar = pack(w, {.kernel_name = name.substr(0, name.find('_')) + "_scalar"});
+    const std::string arithmetic = name.substr(0, name.find('_'));
+    const auto scalar =
+        pack(w, {.kernel_name = (arithmetic == "table" ? "int8" : arithmetic) + "_scalar"});
     const auto vector = pack(w, {.kernel_name = name});
     if (!scalar || !vector) continue;
     for (const int64_t m : {1, 9}) {

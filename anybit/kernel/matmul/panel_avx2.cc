@@ -1,3 +1,4 @@
+#if defined(__x86_64__)
 #include <immintrin.h>
 
 #include <cmath>
@@ -172,6 +173,7 @@ void quantize_int16_avx2(const float* a, int64_t num_cols, const QuantizedRow& o
 
 constinit const PanelOps kAvx2PanelOps = {
     find_vector_unpack, find_vector_multiply, find_multiply_codes_avx2, expand_scales_avx2,
-    add_mins_avx2,      quantize_int8_avx2,   quantize_int16_avx2,      127};
+    add_mins_avx2,      quantize_int8_avx2,   quantize_int16_avx2,      {127, true}};
 
 }  // namespace anybit::kernel::internal
+#endif

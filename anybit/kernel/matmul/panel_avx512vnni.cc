@@ -1,16 +1,14 @@
+#if defined(__x86_64__)
 #include "anybit/kernel/matmul/internal/panel_multiply.h"
 #include "anybit/kernel/matmul/internal/panel_ops.h"
 #include "anybit/kernel/matmul/internal/panel_unpack.h"
 
 namespace anybit::kernel::internal {
 
-constinit const PanelOps kAvx512VnniPanelOps = {find_vector_unpack,
-                                                find_vector_multiply,
-                                                find_multiply_codes_avx512vnni,
-                                                expand_scales_avx2,
-                                                add_mins_avx2,
-                                                quantize_int8_avx2,
-                                                quantize_int16_avx2,
-                                                255};
+constinit const PanelOps kAvx512VnniPanelOps = {
+    find_vector_unpack,  find_vector_multiply, find_multiply_codes_avx512vnni,
+    expand_scales_avx2,  add_mins_avx2,        quantize_int8_avx2,
+    quantize_int16_avx2, {255, false}};
 
 }  // namespace anybit::kernel::internal
+#endif

@@ -1,3 +1,4 @@
+#if defined(__x86_64__)
 #include "anybit/kernel/matmul/internal/panel_codes.h"
 
 namespace anybit::kernel::internal {
@@ -7,3 +8,4 @@ MultiplyFunction* find_multiply_codes_avx512vnni(const PanelFormat& format) {
 }
 
 }  // namespace anybit::kernel::internal
+#endif

@@ -319,28 +319,28 @@ bool may_pack_panels(const Scheme& scheme, int64_t cols, Arithmetic arithmetic,
                      const PanelOps& ops) {
   if (is_plain(scheme)) return arithmetic == Arithmetic::kFloat;
   constexpr int64_t kGroupMultiple = 16;
-  return group_cols(scheme, cols) % kGroupMultiple == 0 &&
-         may_plan(scheme, arithmetic, ops.weight_limit_int8);
+  return group_cols(scheme, cols) % kGroupMultiple == 0 && may_plan(scheme, arithmetic, ops.int8);
+}
+
+Result<PanelParts> make_panels(const tensor::QuantizedTensor& weight, Threads threads,
+                               Arithmetic arithmetic, const PanelOps& ops,
+                               std::string_view kernel_name) {
+  if (is_plain(weight.scheme)) return pack_plain(weight, threads);
+  ANYBIT_ASSIGN(const CodeSource source, CodeSource::of(weight));
+  const int subblock_cols = subblock_cols_for(group_cols(weight.scheme, weight.cols));
+  ANYBIT_ASSIGN(PanelPlan plan, plan_panels(source, arithmetic, ops.int8, subblock_cols, threads));
+  if (ops.find_unpack(plan.format) == nullptr) {
+    return fail(ErrorCode::kUnsupported, "kernel {} has no decoder for {}", kernel_name,
+                numeric::scheme_name(weight.scheme));
+  }
+  return Packer(weight, source, std::move(plan)).pack(threads);
 }
 
 Result<std::unique_ptr<PackedMatrix>> pack_panels(const tensor::QuantizedTensor& weight,
                                                   Threads threads, Arithmetic arithmetic,
                                                   const PanelOps& ops,
                                                   std::string_view kernel_name) {
-  if (is_plain(weight.scheme)) {
-    ANYBIT_ASSIGN(PanelParts parts, pack_plain(weight, threads));
-    return std::make_unique<PanelMatrix>(std::move(parts), ops, kernel_name);
-  }
-  ANYBIT_ASSIGN(const CodeSource source, CodeSource::of(weight));
-  const int subblock_cols = subblock_cols_for(group_cols(weight.scheme, weight.cols));
-  ANYBIT_ASSIGN(PanelPlan plan,
-                plan_panels(source, arithmetic, ops.weight_limit_int8, subblock_cols, threads));
-  if (ops.find_unpack(plan.format) == nullptr) {
-    return fail(ErrorCode::kUnsupported, "kernel {} has no decoder for {}", kernel_name,
-                numeric::scheme_name(weight.scheme));
-  }
-  Packer packer(weight, source, std::move(plan));
-  ANYBIT_ASSIGN(PanelParts parts, packer.pack(threads));
+  ANYBIT_ASSIGN(PanelParts parts, make_panels(weight, threads, arithmetic, ops, kernel_name));
   return std::make_unique<PanelMatrix>(std::move(parts), ops, kernel_name);
 }
 

@@ -80,7 +80,8 @@ Widening widening_for(int greatest, int center, int subblock_cols) {
   return Widening::kOneStep;
 }
 
-Result<PanelPlan> plan_int8(const CodeSource& source, int weight_limit, int subblock_cols) {
+Result<PanelPlan> plan_int8(const CodeSource& source, Int8Traits traits, int subblock_cols) {
+  const int weight_limit = traits.weight_limit;
   constexpr int kMostBits = 8, kMostTableBits = 6;
   const auto integers = as_integers(source.values(), kMostBits);
   if (source.bits() > kMostBits || !integers ||
@@ -114,11 +115,8 @@ Result<PanelPlan> plan_int8(const CodeSource& source, int weight_limit, int subb
     }
   }
   if (source.tensor().scheme.has_zero_point) format.center = middle_code(source);
-  // Where four products are summed in 32 bits at once, nothing runs in 16.
-  constexpr int kLeastSaturating = 129;
-  format.widening = weight_limit >= kLeastSaturating
-                        ? Widening::kOneStep
-                        : widening_for(range, format.center, subblock_cols);
+  format.widening = traits.sums_in_16_bits ? widening_for(range, format.center, subblock_cols)
+                                           : Widening::kOneStep;
   return plan;
 }
 
@@ -330,7 +328,7 @@ Result<PanelPlan> plan_float(const CodeSource& source) {
 
 }  // namespace
 
-bool may_plan(const numeric::Scheme& scheme, Arithmetic arithmetic, int int8_weight_limit) {
+bool may_plan(const numeric::Scheme& scheme, Arithmetic arithmetic, Int8Traits int8) {
   if (arithmetic == Arithmetic::kFloat) return true;
   tensor::QuantizedTensor nothing;
   nothing.scheme = scheme;
@@ -342,17 +340,17 @@ bool may_plan(const numeric::Scheme& scheme, Arithmetic arithmetic, int int8_wei
     if (scheme.ggml == numeric::GgmlType::kNone && scheme.element.kind == ElementKind::kCodebook) {
       return false;
     }
-    return plan_int8(*source, int8_weight_limit, static_cast<int>(kBlockCols)).has_value();
+    return plan_int8(*source, int8, static_cast<int>(kBlockCols)).has_value();
   }
   return plan_int16(*source, {1}).has_value();
 }
 
-Result<PanelPlan> plan_panels(const CodeSource& source, Arithmetic arithmetic,
-                              int int8_weight_limit, int subblock_cols, Threads threads) {
+Result<PanelPlan> plan_panels(const CodeSource& source, Arithmetic arithmetic, Int8Traits int8,
+                              int subblock_cols, Threads threads) {
   if (source.tensor().scheme.has_zero_point && source.element().mantissa_bits != 0) {
     return fail(ErrorCode::kUnsupported, "zero points of elements with binary places");
   }
-  auto plan = arithmetic == Arithmetic::kInt8 ? plan_int8(source, int8_weight_limit, subblock_cols)
+  auto plan = arithmetic == Arithmetic::kInt8    ? plan_int8(source, int8, subblock_cols)
               : arithmetic == Arithmetic::kInt16 ? plan_int16(source, threads)
                                                  : plan_float(source);
   if (plan) plan->format.subblock_cols = subblock_cols;

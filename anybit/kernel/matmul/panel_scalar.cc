@@ -246,13 +246,26 @@ MultiplyFunction* find_multiply_codes(const PanelFormat&) { return nullptr; }
 
 }  // namespace
 
-constinit const PanelOps kScalarPanelOps = {find_unpack,
-                                            find_multiply,
-                                            find_multiply_codes,
-                                            expand_scales,
-                                            add_mins,
-                                            quantize_row<int8_t, 127>,
-                                            quantize_row<int16_t, 2047>,
-                                            127};
+void expand_scales_scalar(ScaleStorage storage, int mantissa_shift, bool has_sign,
+                          const std::byte* scales, int64_t count, float* out) {
+  expand_scales(storage, mantissa_shift, has_sign, scales, count, out);
+}
+
+void add_mins_scalar(const float* mins, const float* group_sums, int64_t num_groups, int columns,
+                     float* sums) {
+  add_mins(mins, group_sums, num_groups, columns, sums);
+}
+
+void quantize_int8_scalar(const float* a, int64_t num_cols, const QuantizedRow& out) {
+  quantize_row<int8_t, 127>(a, num_cols, out);
+}
+
+void quantize_int16_scalar(const float* a, int64_t num_cols, const QuantizedRow& out) {
+  quantize_row<int16_t, 2047>(a, num_cols, out);
+}
+
+constinit const PanelOps kScalarPanelOps = {
+    find_unpack,     find_multiply,        find_multiply_codes,   expand_scales_scalar,
+    add_mins_scalar, quantize_int8_scalar, quantize_int16_scalar, {127, true}};
 
 }  // namespace anybit::kernel::internal

@@ -77,6 +77,12 @@ using QuantizeRowFunction = void(const float* a, int64_t num_cols, const Quantiz
 using AddMinsFunction = void(const float* mins, const float* group_sums, int64_t num_groups,
                              int columns, float* sums);
 
+/// How an instruction set multiplies u8 weights by s8 activations.
+struct Int8Traits {
+  int weight_limit;      // The most a weight may be: 255 where products do not saturate, else 127.
+  bool sums_in_16_bits;  // Products are summed in 16 bits first; else in 32 at once (kOneStep).
+};
+
 /// One instruction set.
 struct PanelOps {
   UnpackFunction* (*find_unpack)(const PanelFormat& format);  // Null where it has none.
@@ -88,21 +94,24 @@ struct PanelOps {
   AddMinsFunction* add_mins;
   QuantizeRowFunction* quantize_int8;
   QuantizeRowFunction* quantize_int16;
-  int weight_limit_int8;  // kInt8: the most a u8 weight may be (255 where products do not
-                          // saturate).
+  Int8Traits int8;
+  // saturate).
 };
 
 /// Parts of the tables that are compiled by themselves, or that several tables share.
 MultiplyFunction* find_multiply_codes_avx2(const PanelFormat& format);
 MultiplyFunction* find_multiply_codes_avx512(const PanelFormat& format);
 MultiplyFunction* find_multiply_codes_avx512vnni(const PanelFormat& format);
-ExpandScalesFunction expand_scales_avx2;
-AddMinsFunction add_mins_avx2;
+ExpandScalesFunction expand_scales_avx2, expand_scales_scalar;
+AddMinsFunction add_mins_avx2, add_mins_scalar;
 QuantizeRowFunction quantize_int8_avx2, quantize_int16_avx2;
+QuantizeRowFunction quantize_int8_scalar, quantize_int16_scalar;
 
 extern const PanelOps kScalarPanelOps;
 extern const PanelOps kAvx2PanelOps;
 extern const PanelOps kAvx512PanelOps;
 extern const PanelOps kAvx512VnniPanelOps;
+/// Arithmetic kInt8 only.
+extern const PanelOps kNeonPanelOps;
 
 }  // namespace anybit::kernel::internal

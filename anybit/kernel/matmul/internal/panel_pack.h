@@ -6,6 +6,7 @@
 
 #include "anybit/base/parallel.h"
 #include "anybit/base/result.h"
+#include "anybit/kernel/matmul/internal/panel_matrix.h"
 #include "anybit/kernel/matmul/internal/panel_ops.h"
 #include "anybit/kernel/matmul/matmul.h"
 
@@ -15,6 +16,12 @@ namespace anybit::kernel::internal {
 /// element values the arithmetic takes. pack_panels() may still refuse a tensor for its values.
 bool may_pack_panels(const numeric::Scheme& scheme, int64_t cols, Arithmetic arithmetic,
                      const PanelOps& ops);
+
+/// The panels of `weight`, a valid tensor.
+/// Errors: as pack_panels().
+Result<PanelParts> make_panels(const tensor::QuantizedTensor& weight, Threads threads,
+                               Arithmetic arithmetic, const PanelOps& ops,
+                               std::string_view kernel_name);
 
 /// Packs `weight`, a valid tensor.
 /// Errors: kUnsupported if a code stands for what the arithmetic cannot hold (NaN, infinity), or if

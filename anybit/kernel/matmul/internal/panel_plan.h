@@ -25,11 +25,11 @@ struct PanelPlan {
 };
 
 /// Whether plan_panels() has an answer for the scheme, as far as the scheme alone tells.
-bool may_plan(const numeric::Scheme& scheme, Arithmetic arithmetic, int int8_weight_limit);
+bool may_plan(const numeric::Scheme& scheme, Arithmetic arithmetic, Int8Traits int8);
 
-/// The plan for `source`'s tensor. `int8_weight_limit`: see PanelOps.
+/// The plan for `source`'s tensor. `int8`: see PanelOps.
 /// Errors: kUnsupported, saying why, if the arithmetic cannot hold these values.
-Result<PanelPlan> plan_panels(const CodeSource& source, Arithmetic arithmetic,
-                              int int8_weight_limit, int subblock_cols, Threads threads);
+Result<PanelPlan> plan_panels(const CodeSource& source, Arithmetic arithmetic, Int8Traits int8,
+                              int subblock_cols, Threads threads);
 
 }  // namespace anybit::kernel::internal

@@ -218,7 +218,10 @@ Result<GgufContents> folder_contents(const model::OpenedModel& opened) {
 std::map<std::string, std::pair<TensorKind, int64_t>> known_tensors(
     const model::WeightSource& weights) {
   std::map<std::string, std::pair<TensorKind, int64_t>> known;
-  for (const ModelTensor& tensor : model::model_tensors(weights.config())) {
+  ModelConfig config = weights.config();
+  // Only the roles count here, and Llama's folders have no names for experts.
+  if (config.family == "llama" && config.is_moe()) config.family = "mixtral";
+  for (const ModelTensor& tensor : model::model_tensors(config)) {
     const auto add = [&](TensorRole role) {
       const std::string name =
           model::tensor_name(weights.name_pattern(role), tensor.layer, tensor.expert);

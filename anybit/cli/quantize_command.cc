@@ -9,6 +9,7 @@
 #include "anybit/recipe/checkpoint_source.h"
 #include "anybit/recipe/quantize_model.h"
 #include "anybit/recipe/report_json.h"
+#include "anybit/recipe/write_gguf.h"
 
 namespace anybit::cli {
 namespace {
@@ -18,10 +19,11 @@ constexpr std::string_view kExamples =
     "  anybit quantize model.gguf -o out --scheme nvfp4 --method mse\n"
     "  anybit quantize model -o out --scheme int3_g32 --keep 'down_proj=int6_g32' --keep "
     "'lm_head=keep'\n"
+    "  anybit quantize model --gguf model.gguf --scheme q4_k --embedding-scheme q6_k\n"
     "\nA killed run continues when it is started again. Schemes: anybit formats.";
 
 struct QuantizeArguments {
-  std::string model, out, scheme, embedding_scheme, method = "rtn", rounding = "nearest_even";
+  std::string model, out, gguf, scheme, embedding_scheme, method = "rtn", rounding = "nearest_even";
   std::vector<std::string> keep;
   int64_t seed = 0;
   bool overwrite = false;
@@ -71,15 +73,31 @@ void print_report(const recipe::QuantizeReport& report, const std::string& out) 
   }
 }
 
+Result<recipe::QuantizeReport> write(const QuantizeArguments& arguments,
+                                     const recipe::QuantizeOptions& options) {
+  if (arguments.gguf.empty()) {
+    ANYBIT_ASSIGN(const recipe::CheckpointSource source, recipe::open_checkpoint(arguments.model));
+    return recipe::quantize_model(source, arguments.out, options);
+  }
+  ANYBIT_ASSIGN(const model::OpenedModel opened, model::open_model(arguments.model));
+  ANYBIT_ASSIGN(recipe::GgufReport report, recipe::write_gguf(opened, arguments.gguf, options));
+  for (const std::string& name : report.left_out) {
+    fmt::print(stderr, "anybit quantize: left out {}, which GGUF has no name for\n", name);
+  }
+  return std::move(report.quantization);
+}
+
 Status quantize(const QuantizeArguments& arguments) {
+  if (arguments.out.empty() == arguments.gguf.empty()) {
+    return fail(ErrorCode::kInvalidArgument, "expected one of --out and --gguf, found {}",
+                arguments.out.empty() ? "neither" : "both");
+  }
   ANYBIT_ASSIGN(const recipe::QuantizeOptions options, options_from(arguments));
-  ANYBIT_ASSIGN(const recipe::CheckpointSource source, recipe::open_checkpoint(arguments.model));
-  ANYBIT_ASSIGN(const recipe::QuantizeReport report,
-                recipe::quantize_model(source, arguments.out, options));
+  ANYBIT_ASSIGN(const recipe::QuantizeReport report, write(arguments, options));
   if (arguments.common.json) {
     fmt::print("{}", recipe::report_to_json(report));
   } else {
-    print_report(report, arguments.out);
+    print_report(report, arguments.gguf.empty() ? arguments.out : arguments.gguf);
   }
   return {};
 }
@@ -93,11 +111,13 @@ int quantize_command(int argc, const char* const* argv) {
                    "each cost.",
                    kExamples);
   parser.positional("MODEL", &arguments.model, "A Hugging Face folder or a .gguf file");
-  parser.option("-o,--out", &arguments.out, "Folder to write", true);
+  parser.option("-o,--out", &arguments.out, "Folder to write");
+  parser.option("--gguf", &arguments.gguf,
+                "GGUF file to write instead; SCHEME is one of ggml's types, f16 or bf16");
   parser.option("--scheme", &arguments.scheme, "Scheme of the layers' matrices", true);
   parser.option("--embedding-scheme", &arguments.embedding_scheme,
                 "Scheme of embedding and output matrix (default: SCHEME from 8 bits up, else "
-                "int8_g32)");
+                "int8_g32; q8_0 in a GGUF file)");
   parser.option("--method", &arguments.method, method_help());
   parser.option("--keep", &arguments.keep,
                 "REGEX=SCHEME for tensors whose name matches, REGEX=keep to leave them; the first "
@@ -105,7 +125,8 @@ int quantize_command(int argc, const char* const* argv) {
   parser.option("--rounding", &arguments.rounding,
                 "nearest_even, nearest_away, toward_zero, up, down, to_odd or stochastic");
   parser.option("--seed", &arguments.seed, "Of stochastic rounding");
-  parser.flag("--overwrite", &arguments.overwrite, "Replace the checkpoint in the output folder");
+  parser.flag("--overwrite", &arguments.overwrite,
+              "Replace the checkpoint in the output folder, or the file");
   parser.common(&arguments.common);
   if (const auto exit_code = parser.parse(argc, argv)) return *exit_code;
   return finish("quantize", quantize(arguments));

@@ -168,40 +168,32 @@ Status build_byte_level(const TokenizerData& data, Pipeline& pipeline, bool& add
     const std::optional<std::string> bytes = internal::alphabet_to_bytes(entry.spelling);
     if (bytes) words.insert(*bytes, static_cast<int32_t>(id));
   }
-  pipeline.model.emplace(internal::BpeModel(
-      options, pipeline.spellings, std::move(words), std::move(merges),
-      internal::BpeModel::kNoUnknown, static_cast<int64_t>(pipeline.vocabulary.size()), false));
+  pipeline.model.emplace(internal::BpeModel(options, pipeline.spellings, std::move(words),
+                                            std::move(merges), internal::BpeModel::kNoUnknown,
+                                            static_cast<int64_t>(pipeline.vocabulary.size()),
+                                            internal::MetaspaceCuts()));
   pipeline.decoders.emplace_back(internal::ByteLevelDecodeStep{});
   add_bos = row->add_bos;
   return {};
-}
-
-bool joins_across_metaspace(std::string_view token) {
-  constexpr std::string_view kMark = internal::kMetaspaceText;
-  for (size_t found = token.find(kMark); found != std::string_view::npos;
-       found = token.find(kMark, found + kMark.size())) {
-    if (found > 0 && !token.substr(0, found).ends_with(kMark)) return true;
-  }
-  return false;
 }
 
 Status build_scored(const TokenizerData& data, Pipeline& pipeline) {
   ANYBIT_TRY(check_size(pipeline.name, kScores, data.scores.size(), data.tokens.size()));
   internal::TokenTable words;
   std::vector<internal::ScoredPiece> pieces(data.tokens.size(), {-1, 0.0F, false});
-  bool joins = false;
+  internal::MetaspaceCuts cuts;
   for (size_t i = 0; i < data.tokens.size(); ++i) {
     const internal::VocabularyEntry& entry = pipeline.vocabulary[i];
     const TokenType type = type_of(data, i);
     if (entry.spelling.empty() || entry.is_special || type == TokenType::kByte) continue;
     pieces[i] = {static_cast<int32_t>(i), data.scores[i], type == TokenType::kUnused};
     words.insert(entry.spelling, static_cast<int32_t>(i));
-    joins = joins || joins_across_metaspace(entry.spelling);
+    cuts.add_piece(entry.spelling);
   }
-  const bool has_mark = words.find(internal::kMetaspaceText) >= 0;
-  pipeline.model.emplace(internal::ScoreModel(
-      std::move(words), std::move(pieces), internal::find_fallback_ids(pipeline.spellings),
-      pipeline.roles.unknown.value_or(-1), has_mark && !joins));
+  if (words.find(internal::kMetaspaceText) >= 0) cuts.enable();
+  pipeline.model.emplace(internal::ScoreModel(std::move(words), std::move(pieces),
+                                              internal::find_fallback_ids(pipeline.spellings),
+                                              pipeline.roles.unknown.value_or(-1), cuts));
   const bool adds_space = data.add_space_prefix.value_or(true);
   const internal::Pattern space{" ", std::nullopt};
   const internal::Pattern mark{std::string(internal::kMetaspaceText), std::nullopt};

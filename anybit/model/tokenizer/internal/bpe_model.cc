@@ -28,12 +28,12 @@ std::array<int32_t, 256> find_fallback_ids(const TokenTable& spellings) {
 
 BpeModel::BpeModel(BpeOptions options, const TokenTable& spellings, TokenTable words,
                    MergeTable merges, int32_t unknown_id, int64_t vocab_size,
-                   bool words_end_at_metaspace)
+                   const MetaspaceCuts& cuts)
     : options_(options),
       words_(std::move(words)),
       merges_(std::move(merges)),
       unknown_id_(unknown_id),
-      words_end_at_metaspace_(words_end_at_metaspace && !options.ignore_merges),
+      cuts_(options.ignore_merges ? MetaspaceCuts() : cuts),
       fallback_ids_(find_fallback_ids(spellings)),
       reach_(std::make_unique<std::atomic<uint8_t>[]>(static_cast<size_t>(vocab_size))) {
   for (int byte = 0; byte < 256; ++byte) {

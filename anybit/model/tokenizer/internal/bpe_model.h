@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "anybit/base/result.h"
+#include "anybit/model/tokenizer/internal/metaspace_cuts.h"
 #include "anybit/model/tokenizer/internal/token_table.h"
 #include "anybit/model/tokenizer/internal/word_scratch.h"
 
@@ -33,14 +34,14 @@ class BpeModel {
   /// `spellings` maps the vocabulary's own spelling to ids; `words` maps what encode_word() is
   /// given: raw bytes if byte-level, else the same spelling.
   BpeModel(BpeOptions options, const TokenTable& spellings, TokenTable words, MergeTable merges,
-           int32_t unknown_id, int64_t vocab_size, bool words_end_at_metaspace);
+           int32_t unknown_id, int64_t vocab_size, const MetaspaceCuts& cuts);
 
   /// Appends the ids of `word`. O(n log n).
   /// Errors: kCorruptData if it needs an unknown token the file names but lacks.
   Status encode_word(std::string_view word, WordScratch& scratch, std::vector<int32_t>& ids) const;
 
-  /// Whether a text may be cut before every U+2581 that follows another character.
-  bool words_end_at_metaspace() const { return words_end_at_metaspace_; }
+  /// Where a text may be cut into words.
+  const MetaspaceCuts* cuts() const { return &cuts_; }
 
  private:
   enum Reach : uint8_t { kUnknownReach, kReachable, kUnreachable };
@@ -56,7 +57,7 @@ class BpeModel {
   TokenTable words_;
   MergeTable merges_;
   int32_t unknown_id_;
-  bool words_end_at_metaspace_;
+  MetaspaceCuts cuts_;
   std::array<int32_t, 256> byte_ids_;      // Of the one-byte words, or -1.
   std::array<int32_t, 256> fallback_ids_;  // Of "<0x00>" ... "<0xFF>", or -1.
   // Whether the merges turn the token's bytes into the token; found out when first asked. A pure

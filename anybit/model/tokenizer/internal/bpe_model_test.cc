@@ -55,7 +55,7 @@ BpeModel make_model(const Vocabulary& vocabulary, BpeOptions options) {
   MergeTable merges;
   for (const auto& [pair, merge] : vocabulary.merges) merges.insert(pair.first, pair.second, merge);
   return BpeModel(options, table, table, merges, BpeModel::kNoUnknown,
-                  static_cast<int64_t>(vocabulary.tokens.size()), false);
+                  static_cast<int64_t>(vocabulary.tokens.size()), MetaspaceCuts());
 }
 
 // The definition: merge the leftmost pair of lowest rank until there is none.
@@ -149,7 +149,7 @@ TEST(BpeModel, TreatsUnknownCharactersAsAsked) {
   WordScratch scratch;
   for (const UnknownCase& c : cases) {
     const BpeModel model({.byte_fallback = c.byte_fallback, .fuse_unknown = c.fuse_unknown}, table,
-                         table, MergeTable(), 0, 4, false);
+                         table, MergeTable(), 0, 4, MetaspaceCuts());
     std::vector<int32_t> ids;
     ASSERT_TRUE(model.encode_word(c.word, scratch, ids));
     EXPECT_EQ(ids, c.ids) << c.word;
@@ -159,7 +159,8 @@ TEST(BpeModel, TreatsUnknownCharactersAsAsked) {
 TEST(BpeModel, ReportsAMissingUnknownToken) {
   TokenTable table;
   table.insert("a", 0);
-  const BpeModel model({}, table, table, MergeTable(), BpeModel::kMissingUnknown, 1, false);
+  const BpeModel model({}, table, table, MergeTable(), BpeModel::kMissingUnknown, 1,
+                       MetaspaceCuts());
   WordScratch scratch;
   std::vector<int32_t> ids;
   const Status status = model.encode_word("b", scratch, ids);

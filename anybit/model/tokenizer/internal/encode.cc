@@ -100,24 +100,16 @@ class Encoder {
       }
       piece = store_.emplace_back(std::move(*bytes));
     }
-    const bool cuts =
-        std::visit([](const auto& m) { return m.words_end_at_metaspace(); }, *pipeline_.model);
-    if (!cuts) return encode_word(piece);
+    const MetaspaceCuts* cuts =
+        std::visit([](const auto& m) { return m.cuts(); }, *pipeline_.model);
+    if (cuts == nullptr) return encode_word(piece);
     size_t begin = 0;
     while (begin < piece.size()) {
-      const size_t end = next_cut(piece, begin);
+      const size_t end = cuts->next(piece, begin);
       ANYBIT_TRY(encode_word(piece.substr(begin, end - begin)));
       begin = end;
     }
     return {};
-  }
-
-  // The first position after `begin` where U+2581 follows another character.
-  static size_t next_cut(std::string_view text, size_t begin) {
-    size_t position = begin;
-    while (text.substr(position).starts_with(kMetaspaceText)) position += kMetaspaceText.size();
-    const size_t found = text.find(kMetaspaceText, position);
-    return found == std::string_view::npos ? text.size() : found;
   }
 
   Status encode_word(std::string_view word) {

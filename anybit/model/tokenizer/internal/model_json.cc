@@ -7,14 +7,6 @@
 namespace anybit::model::internal {
 namespace {
 
-bool joins_across_metaspace(std::string_view token) {
-  for (size_t found = token.find(kMetaspaceText); found != std::string_view::npos;
-       found = token.find(kMetaspaceText, found + kMetaspaceText.size())) {
-    if (found > 0 && !token.substr(0, found).ends_with(kMetaspaceText)) return true;
-  }
-  return false;
-}
-
 Status add_entry(std::string_view token, const Json& id, std::string_view where,
                  Pipeline& pipeline) {
   const bool fits =
@@ -72,7 +64,7 @@ Result<MergePair> read_merge(const Json& merge, std::string_view where, size_t i
 
 struct Merges {
   MergeTable table;
-  bool join_across_metaspace = false;
+  MetaspaceCuts cuts;
 };
 
 Result<Merges> read_merges(const Json& model, std::string_view where, const TokenTable& spellings) {
@@ -99,7 +91,7 @@ Result<Merges> read_merges(const Json& model, std::string_view where, const Toke
                   parts[part]);
     }
     merges.table.insert(ids[0], ids[1], {rank++, ids[2]});
-    merges.join_across_metaspace = merges.join_across_metaspace || joins_across_metaspace(joined);
+    merges.cuts.add_piece(joined);
   }
   return merges;
 }
@@ -148,11 +140,10 @@ Status read_bpe(const Json& model, std::string_view where, bool is_byte_level, P
     if (unknown_id >= 0) pipeline.roles.unknown = unknown_id;
     if (unknown_id < 0) unknown_id = BpeModel::kMissingUnknown;
   }
-  const bool words_end = !is_byte_level && !merges.join_across_metaspace &&
-                         pipeline.spellings.find(kMetaspaceText) >= 0;
+  if (!is_byte_level && pipeline.spellings.find(kMetaspaceText) >= 0) merges.cuts.enable();
   pipeline.model.emplace(BpeModel(options, pipeline.spellings, make_words(pipeline, is_byte_level),
                                   std::move(merges.table), unknown_id,
-                                  static_cast<int64_t>(pipeline.vocabulary.size()), words_end));
+                                  static_cast<int64_t>(pipeline.vocabulary.size()), merges.cuts));
   return {};
 }
 

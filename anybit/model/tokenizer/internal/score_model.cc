@@ -18,12 +18,12 @@ bool is_below(const ScoredPair& a, const ScoredPair& b) {
 
 ScoreModel::ScoreModel(TokenTable words, std::vector<ScoredPiece> pieces,
                        std::array<int32_t, 256> fallback_ids, int32_t unknown_id,
-                       bool words_end_at_metaspace)
+                       const MetaspaceCuts& cuts)
     : words_(std::move(words)),
       pieces_(std::move(pieces)),
       fallback_ids_(fallback_ids),
       unknown_id_(unknown_id),
-      words_end_at_metaspace_(words_end_at_metaspace) {}
+      cuts_(cuts) {}
 
 void ScoreModel::push_pair(std::string_view word, WordScratch& scratch, int32_t left,
                            SplitPoints& split_points) const {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "anybit/base/result.h"
+#include "anybit/model/tokenizer/internal/metaspace_cuts.h"
 #include "anybit/model/tokenizer/internal/token_table.h"
 #include "anybit/model/tokenizer/internal/word_scratch.h"
 
@@ -28,15 +29,14 @@ class ScoreModel {
  public:
   /// `pieces` is indexed by id, with id -1 where merging may not produce that token.
   ScoreModel(TokenTable words, std::vector<ScoredPiece> pieces,
-             std::array<int32_t, 256> fallback_ids, int32_t unknown_id,
-             bool words_end_at_metaspace);
+             std::array<int32_t, 256> fallback_ids, int32_t unknown_id, const MetaspaceCuts& cuts);
 
   /// Appends the ids of `word`. O(n log n).
   /// Errors: kCorruptData if a character has neither a piece nor byte tokens nor an unknown token.
   Status encode_word(std::string_view word, WordScratch& scratch, std::vector<int32_t>& ids) const;
 
-  /// Whether a text may be cut before every U+2581 that follows another character.
-  bool words_end_at_metaspace() const { return words_end_at_metaspace_; }
+  /// Where a text may be cut into words.
+  const MetaspaceCuts* cuts() const { return &cuts_; }
 
  private:
   using SplitPoints =
@@ -52,7 +52,7 @@ class ScoreModel {
   std::vector<ScoredPiece> pieces_;
   std::array<int32_t, 256> fallback_ids_;
   int32_t unknown_id_;
-  bool words_end_at_metaspace_;
+  MetaspaceCuts cuts_;
 };
 
 }  // namespace anybit::model::internal

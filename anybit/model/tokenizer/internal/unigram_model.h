@@ -8,6 +8,7 @@
 
 #include "anybit/base/result.h"
 #include "anybit/model/tokenizer/internal/byte_trie.h"
+#include "anybit/model/tokenizer/internal/metaspace_cuts.h"
 #include "anybit/model/tokenizer/internal/token_table.h"
 #include "anybit/model/tokenizer/internal/word_scratch.h"
 
@@ -27,8 +28,8 @@ class UnigramModel {
   /// Errors: kCorruptData if a character is unknown and the file has no unknown token.
   Status encode_word(std::string_view word, WordScratch& scratch, std::vector<int32_t>& ids) const;
 
-  /// The best segmentation may change across U+2581.
-  static bool words_end_at_metaspace() { return false; }
+  /// None: the best segmentation of a word depends on its neighbours.
+  static const MetaspaceCuts* cuts() { return nullptr; }
 
  private:
   struct Best {

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Perplexity of a GGUF file by llama.cpp (PyPI llama-cpp-python), in the windows `anybit eval` uses:
+"""Perplexity of a GGUF file by llama.cpp (PyPI llama-cpp-python), in `anybit eval`'s windows:
 window i predicts ids i*W+1 ... i*W+W from the W ids before each, each window from an empty context.
 Prints one JSON object.
 

@@ -26,7 +26,7 @@ SHAPES = {  # hidden, intermediate, layers, query heads, key-value heads, vocabu
 
 
 def random_blocks(rng, quantization, rows, cols):
-    """Random codes of a [rows, cols] tensor, with scales small enough to keep activations finite."""
+    """Random codes of a [rows, cols] tensor; scales small enough to keep activations finite."""
     block_size, type_size = gguf.GGML_QUANT_SIZES[quantization]
     if quantization in (gguf.GGMLQuantizationType.F16, gguf.GGMLQuantizationType.F32):
         dtype = np.float16 if quantization == gguf.GGMLQuantizationType.F16 else np.float32
@@ -115,7 +115,8 @@ def main():
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--keep", help="write the synthetic file here and keep it")
     arguments = parser.parse_args()
-    result = {"engine": "llama-cpp-python " + importlib.metadata.version("llama-cpp-python"), "type": arguments.type}
+    version = importlib.metadata.version("llama-cpp-python")
+    result = {"engine": f"llama-cpp-python {version}", "type": arguments.type}
     with tempfile.TemporaryDirectory() as folder:
         path = arguments.model or arguments.keep or os.path.join(folder, "synthetic.gguf")
         if arguments.synthetic and not (arguments.keep and os.path.exists(path)):

@@ -77,7 +77,8 @@ void add_gemma3(const ModelConfig& config, OrderedJson& object) {
 void add_sliding(const ModelConfig& config, OrderedJson& object) {
   if (config.sliding_window == 0) {
     // Absent, some families take a default.
-    if (config.family == "mistral" || config.family == "mixtral") object["sliding_window"] = nullptr;
+    if (config.family == "mistral" || config.family == "mixtral")
+      object["sliding_window"] = nullptr;
     return;
   }
   object["sliding_window"] = config.sliding_window;

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Makes tiny random checkpoints of every model family, and the logits transformers computes of them.
+"""Makes tiny random checkpoints of every model family, and the logits transformers gives them.
 
     python tests/golden/model/make_goldens.py tests/golden/model
 
-Writes <family>.safetensors (bf16 weights) and <family>.json: cases, each a config.json as that package
-writes it, the same in the older form that most published checkpoints have, token ids, and the logits
-after every token. The weights are fixed by their seeds. Needs: torch, transformers.
+Writes <family>.safetensors (bf16 weights) and <family>.json: cases, each a config.json as that
+package writes it, the same in the older form that most published checkpoints have, token ids, and
+the logits after every token. The weights are fixed by their seeds. Needs: torch, transformers.
 Made with torch 2.15 and transformers 5.23.
 """
 import json
@@ -117,7 +117,8 @@ def main(folder):
                 scratch.rmdir()
             saved = config.to_dict()
             saved["architectures"] = [type(model).__name__]
-            for key in ("transformers_version", "dtype", "_attn_implementation_autoset", "_experts_implementation"):
+            for key in ("transformers_version", "dtype", "_attn_implementation_autoset",
+                        "_experts_implementation"):
                 saved.pop(key, None)
             written.append({
                 "name": case, "config": saved, "older_config": older(saved),

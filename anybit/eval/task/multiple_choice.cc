@@ -19,7 +19,7 @@ constexpr TaskFormat kTasks[] = {
     {"piqa", "JSON lines: goal, sol1, sol2, label; 'Question: ...\\nAnswer:'", true, parse_piqa},
     {"winogrande", "JSON lines: sentence with _, option1, option2, answer; scores what follows _",
      false, parse_winogrande},
-    {"boolq", "JSON lines: passage, question, answer; '...?\\nAnswer:' yes or no", false,
+    {"boolq", "JSON lines: passage, question, answer or label; '...?\\nAnswer:' yes or no", false,
      parse_boolq},
 };
 

@@ -79,6 +79,9 @@ TEST(TaskData, ParsesEachFormat) {
   const auto boolq = parse_boolq(R"({"passage":"P","question":"q","answer":true})", "f");
   ASSERT_TRUE(boolq.has_value());
   EXPECT_EQ((*boolq)[0].continuations[static_cast<size_t>((*boolq)[0].answer)], " yes");
+  const auto labelled = parse_boolq(R"({"passage":"P","question":"q","label":0})", "f");
+  ASSERT_TRUE(labelled.has_value());
+  EXPECT_EQ((*labelled)[0].answer, 0);
 }
 
 TEST(TaskData, NamesLineAndField) {

@@ -108,7 +108,16 @@ Result<ChoiceItem> winogrande_item(const Json& object, std::string_view name) {
 Result<ChoiceItem> boolq_item(const Json& object, std::string_view name) {
   ANYBIT_ASSIGN(const std::string passage, json_member<std::string>(object, "passage", name));
   ANYBIT_ASSIGN(const std::string question, json_member<std::string>(object, "question", name));
-  ANYBIT_ASSIGN(const bool answer, json_member<bool>(object, "answer", name));
+  bool answer = false;
+  if (object.contains("label")) {
+    ANYBIT_ASSIGN(const int64_t label, json_member<int64_t>(object, "label", name));
+    if (label != 0 && label != 1) {
+      return fail(ErrorCode::kCorruptData, "{}: \"label\": expected 0 or 1, found {}", name, label);
+    }
+    answer = label == 1;
+  } else {
+    ANYBIT_ASSIGN(answer, json_member<bool>(object, "answer", name));
+  }
   const std::string prompt = fmt::format("{}\nQuestion: {}?\nAnswer:", passage, question);
   return ChoiceItem{{prompt, prompt}, {" no", " yes"}, answer ? 1 : 0};
 }

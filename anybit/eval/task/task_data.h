@@ -23,7 +23,7 @@ Result<std::vector<ChoiceItem>> parse_piqa(std::string_view text, std::string_vi
 /// {"sentence" with one _, "option1", "option2", "answer": "1" or "2"} a line.
 Result<std::vector<ChoiceItem>> parse_winogrande(std::string_view text, std::string_view file_name);
 
-/// {"passage", "question", "answer": true or false} a line.
+/// {"passage", "question", and "answer": true or false, or SuperGLUE's "label": 0 or 1} a line.
 Result<std::vector<ChoiceItem>> parse_boolq(std::string_view text, std::string_view file_name);
 
 }  // namespace anybit::eval

@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <limits>
+#include <type_traits>
 
 #include "anybit/kernel/matmul/internal/panel_multiply.h"
 #include "anybit/kernel/matmul/internal/panel_ops.h"
@@ -48,12 +49,58 @@ __m256 expand_eight(ScaleStorage storage, __m128i mantissa_shift, bool has_sign,
   return _mm256_cvtepi32_ps(_mm256_cvtepu16_epi32(load16()));
 }
 
+template <ScaleStorage kStorage>
+void expand_as(__m128i mantissa_shift, bool has_sign, const std::byte* scales, int64_t count,
+               float* out) {
+  for (int64_t i = 0; i < count; i += 8) {
+    _mm256_storeu_ps(out + i, expand_eight(kStorage, mantissa_shift, has_sign,
+                                           scales + i * scale_bytes(kStorage)));
+  }
+}
+
+// Calls body with the storage as a constant.
+template <class Body>
+void with_storage(ScaleStorage storage, Body&& body) {
+  using enum ScaleStorage;
+  switch (storage) {
+    case kF32: return body(std::integral_constant<ScaleStorage, kF32>{});
+    case kF16: return body(std::integral_constant<ScaleStorage, kF16>{});
+    case kBF16: return body(std::integral_constant<ScaleStorage, kBF16>{});
+    case kE8M0: return body(std::integral_constant<ScaleStorage, kE8M0>{});
+    case kByteFloat: return body(std::integral_constant<ScaleStorage, kByteFloat>{});
+    case kInt8: return body(std::integral_constant<ScaleStorage, kInt8>{});
+    case kUint8: return body(std::integral_constant<ScaleStorage, kUint8>{});
+    case kUint16: return body(std::integral_constant<ScaleStorage, kUint16>{});
+    case kLowNibble: return body(std::integral_constant<ScaleStorage, kLowNibble>{});
+    case kHighNibble: return body(std::integral_constant<ScaleStorage, kHighNibble>{});
+  }
+}
+
 void expand_scales(ScaleStorage storage, int mantissa_shift, bool has_sign, const std::byte* scales,
                    int64_t count, float* out) {
   const __m128i shift = _mm_cvtsi32_si128(mantissa_shift);
-  for (int64_t i = 0; i < count; i += 8) {
-    _mm256_storeu_ps(out + i,
-                     expand_eight(storage, shift, has_sign, scales + i * scale_bytes(storage)));
+  with_storage(storage, [&](auto constant) {
+    expand_as<constant.value>(shift, has_sign, scales, count, out);
+  });
+}
+
+template <ScaleStorage kStorage>
+void expand_products_as(const ExpandProductsArguments& args, float* out) {
+  const __m256 offset = _mm256_set1_ps(args.offset);
+  const float* outer = args.outer;
+  int64_t left = args.ratio - args.first % args.ratio;
+  for (int64_t i = 0; i < args.count; ++i, --left) {
+    if (left == 0) {
+      left = args.ratio;
+      outer += kPanelRows;
+    }
+    for (int64_t half = 0; half < kPanelRows; half += 8) {
+      const int64_t index = i * kPanelRows + half;
+      const __m256 number = expand_eight(kStorage, _mm_setzero_si128(), false,
+                                         args.scales + index * scale_bytes(kStorage));
+      _mm256_storeu_ps(out + index,
+                       _mm256_mul_ps(_mm256_sub_ps(number, offset), _mm256_loadu_ps(outer + half)));
+    }
   }
 }
 
@@ -158,6 +205,11 @@ void expand_scales_avx2(ScaleStorage storage, int mantissa_shift, bool has_sign,
   expand_scales(storage, mantissa_shift, has_sign, scales, count, out);
 }
 
+void expand_products_avx2(const ExpandProductsArguments& arguments, float* out) {
+  with_storage(arguments.storage,
+               [&](auto constant) { expand_products_as<constant.value>(arguments, out); });
+}
+
 void add_mins_avx2(const float* mins, const float* group_sums, int64_t num_groups, int columns,
                    float* sums) {
   add_mins(mins, group_sums, num_groups, columns, sums);
@@ -172,8 +224,9 @@ void quantize_int16_avx2(const float* a, int64_t num_cols, const QuantizedRow& o
 }
 
 constinit const PanelOps kAvx2PanelOps = {
-    find_vector_unpack, find_vector_multiply, find_multiply_codes_avx2, expand_scales_avx2,
-    add_mins_avx2,      quantize_int8_avx2,   quantize_int16_avx2,      {127, true}};
+    find_vector_unpack, find_vector_multiply, find_multiply_codes_avx2,
+    expand_scales_avx2, expand_products_avx2, add_mins_avx2,
+    quantize_int8_avx2, quantize_int16_avx2,  {127, true}};
 
 }  // namespace anybit::kernel::internal
 #endif

@@ -166,10 +166,10 @@ void set_table(PanelFormat& format, size_t index, int32_t value) {
   format.table_high[index] = static_cast<uint8_t>(value >> 8);
 }
 
-// Floats of 7 and 8 bits: powers of two for the 15 exponents up to the greatest used one.
+// Floats of 6 to 8 bits: powers of two for the 15 exponents up to the greatest used one.
 bool plan_split_float(const CodeSource& source, const std::vector<uint8_t>& used, PanelPlan& plan) {
   const ElementFormat& e = source.element();
-  const bool fits = e.kind == ElementKind::kFloat && e.is_signed && e.bits >= 7 && e.bits <= 8 &&
+  const bool fits = e.kind == ElementKind::kFloat && e.is_signed && e.bits >= 6 && e.bits <= 8 &&
                     e.exponent_bits >= 1 && e.exponent_bits <= 5 && e.mantissa_bits <= 6;
   if (!fits) return false;
   int greatest = 1;

@@ -251,6 +251,18 @@ void expand_scales_scalar(ScaleStorage storage, int mantissa_shift, bool has_sig
   expand_scales(storage, mantissa_shift, has_sign, scales, count, out);
 }
 
+void expand_products_scalar(const ExpandProductsArguments& args, float* out) {
+  for (int64_t i = 0; i < args.count; ++i) {
+    const int64_t group = (args.first + i) / args.ratio - args.first / args.ratio;
+    for (int64_t row = 0; row < kPanelRows; ++row) {
+      const int64_t index = i * kPanelRows + row;
+      const float number =
+          expand_one(args.storage, 0, false, args.scales + index * scale_bytes(args.storage));
+      out[index] = (number - args.offset) * args.outer[group * kPanelRows + row];
+    }
+  }
+}
+
 void add_mins_scalar(const float* mins, const float* group_sums, int64_t num_groups, int columns,
                      float* sums) {
   add_mins(mins, group_sums, num_groups, columns, sums);
@@ -265,7 +277,8 @@ void quantize_int16_scalar(const float* a, int64_t num_cols, const QuantizedRow&
 }
 
 constinit const PanelOps kScalarPanelOps = {
-    find_unpack,     find_multiply,        find_multiply_codes,   expand_scales_scalar,
-    add_mins_scalar, quantize_int8_scalar, quantize_int16_scalar, {127, true}};
+    find_unpack,          find_multiply,          find_multiply_codes,
+    expand_scales_scalar, expand_products_scalar, add_mins_scalar,
+    quantize_int8_scalar, quantize_int16_scalar,  {127, true}};
 
 }  // namespace anybit::kernel::internal

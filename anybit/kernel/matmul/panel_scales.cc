@@ -41,13 +41,8 @@ void ScaleLevel::allocate(int64_t num_panels) {
 
 void ScaleLevel::expand(const PanelOps& ops, int64_t panel, int64_t first, int64_t count,
                         float* out) const {
-  expand_from(codes, ops, panel, first, count, out);
-}
-
-void ScaleLevel::expand_from(const PanelMemory& from, const PanelOps& ops, int64_t panel,
-                             int64_t first, int64_t count, float* out) const {
   const int64_t index = (panel * num_groups + first) * kPanelRows;
-  ops.expand_scales(storage, mantissa_shift, has_sign, from.data() + index * scale_bytes(storage),
+  ops.expand_scales(storage, mantissa_shift, has_sign, codes.data() + index * scale_bytes(storage),
                     count * kPanelRows, out);
   if (factor == 1) return;
   for (int64_t i = 0; i < count * kPanelRows; ++i) out[i] *= factor;
@@ -78,35 +73,51 @@ void PanelScales::expand_level(const PanelOps& ops, const ScaleLevel& level, int
   }
 }
 
+void PanelScales::expand_products(const PanelOps& ops, const ScaleLevel& upper,
+                                  const ScaleLevel& lower, const PanelMemory& lower_codes,
+                                  float offset, float sign, int64_t panel, int64_t first,
+                                  int64_t count, float* scratch, float* out) const {
+  const int64_t ratio = std::max<int64_t>(1, upper.group_cols / lower.group_cols);
+  const int64_t first_group = first / ratio;
+  const int64_t num_groups = (first + count - 1) / ratio - first_group + 1;
+  upper.expand(ops, panel, first_group, num_groups, scratch);
+  if (sign < 0) {
+    for (int64_t i = 0; i < num_groups * kPanelRows; ++i) scratch[i] = -scratch[i];
+  }
+  const int64_t index = (panel * lower.num_groups + first) * kPanelRows;
+  ops.expand_products({.storage = lower.storage,
+                       .scales = lower_codes.data() + index * scale_bytes(lower.storage),
+                       .offset = offset,
+                       .outer = scratch,
+                       .first = first,
+                       .ratio = ratio,
+                       .count = count},
+                      out);
+}
+
 void PanelScales::expand_scales(const PanelOps& ops, int64_t panel, int64_t subblock_cols,
                                 int64_t first, int64_t count, float* scratch, float* out) const {
   if (!outer.is_present()) {
     std::fill_n(out, count * kPanelRows, 1.0f);
-    return;
+  } else if (inner.is_present()) {
+    // The groups of two-level types are subblocks.
+    expand_products(ops, outer, inner, inner.codes, 0, 1, panel, first, count, scratch, out);
+  } else {
+    expand_level(ops, outer, panel, subblock_cols, first, count, scratch, out);
   }
-  expand_level(ops, outer, panel, subblock_cols, first, count, scratch, out);
-  if (!inner.is_present()) return;
-  float* inner_scales = scratch + count * kPanelRows;
-  expand_level(ops, inner, panel, subblock_cols, first, count, scratch, inner_scales);
-  for (int64_t i = 0; i < count * kPanelRows; ++i) out[i] *= inner_scales[i];
 }
 
 void PanelScales::expand_mins(const PanelOps& ops, int64_t panel, int64_t first, int64_t count,
                               float* scratch, float* out) const {
-  const int64_t size = count * kPanelRows;
-  float* other = scratch + size;
   if (inner_min.is_present()) {
-    expand_level(ops, outer_min, panel, inner_min.group_cols, first, count, scratch, other);
     // Paired nibbles: the bytes of the inner scales carry the inner mins too.
     const bool is_paired = inner_min.storage == ScaleStorage::kHighNibble;
-    inner_min.expand_from(is_paired ? inner.codes : inner_min.codes, ops, panel, first, count, out);
-    for (int64_t i = 0; i < size; ++i) out[i] = -(other[i] * out[i]);
+    expand_products(ops, outer_min, inner_min, is_paired ? inner.codes : inner_min.codes, 0, -1,
+                    panel, first, count, scratch, out);
     return;
   }
-  expand_level(ops, outer, panel, zero_point.group_cols, first, count, scratch, other);
-  zero_point.expand(ops, panel, first, count, out);
-  const auto subtracted = static_cast<float>(center);
-  for (int64_t i = 0; i < size; ++i) out[i] = -(other[i] * (out[i] - subtracted));
+  expand_products(ops, outer, zero_point, zero_point.codes, static_cast<float>(center), -1, panel,
+                  first, count, scratch, out);
 }
 
 ScaleStorage narrowest_storage(std::span<const float> values) {

@@ -161,7 +161,7 @@ inline MultiplyFunction* find_codes_int16(const PanelFormat& f) {
         return &multiply_codes_int16<CodeDecoding::kSignedTable, decltype(b)::value, kSubblockCols>;
       });
     case CodeDecoding::kSplitFloat:
-      return by_bits<7, 8>(f.bits, [](auto b) {
+      return by_bits<6, 8>(f.bits, [](auto b) {
         return &multiply_codes_int16<CodeDecoding::kSplitFloat, decltype(b)::value, kSubblockCols>;
       });
     default: return nullptr;

@@ -73,6 +73,18 @@ struct QuantizedRow {
 /// below 2^-100 become zeros with scale 0; a block that is not finite gets scale NaN, codes 0.
 using QuantizeRowFunction = void(const float* a, int64_t num_cols, const QuantizedRow& out);
 
+/// The second of two levels of scales: out[i][r] = (x[i][r] - offset) * outer[g][r] for i in
+/// [0, count), x the numbers at `scales`, g = (first + i) / ratio - first / ratio.
+/// Shapes: scales [count][16] in `storage` (not kByteFloat), outer [groups][16].
+struct ExpandProductsArguments {
+  ScaleStorage storage;
+  const std::byte* scales;
+  float offset;
+  const float* outer;
+  int64_t first, ratio, count;
+};
+using ExpandProductsFunction = void(const ExpandProductsArguments& arguments, float* out);
+
 /// sums[c][r] = fma(mins[g][r], group_sums[g][c], sums[c][r]) for the groups in order.
 using AddMinsFunction = void(const float* mins, const float* group_sums, int64_t num_groups,
                              int columns, float* sums);
@@ -91,6 +103,7 @@ struct PanelOps {
   /// for bit to unpacking and multiplying; null where it would not pay.
   MultiplyFunction* (*find_multiply_codes)(const PanelFormat& format);
   ExpandScalesFunction* expand_scales;
+  ExpandProductsFunction* expand_products;
   AddMinsFunction* add_mins;
   QuantizeRowFunction* quantize_int8;
   QuantizeRowFunction* quantize_int16;
@@ -103,6 +116,7 @@ MultiplyFunction* find_multiply_codes_avx2(const PanelFormat& format);
 MultiplyFunction* find_multiply_codes_avx512(const PanelFormat& format);
 MultiplyFunction* find_multiply_codes_avx512vnni(const PanelFormat& format);
 ExpandScalesFunction expand_scales_avx2, expand_scales_scalar;
+ExpandProductsFunction expand_products_avx2, expand_products_scalar;
 AddMinsFunction add_mins_avx2, add_mins_scalar;
 QuantizeRowFunction quantize_int8_avx2, quantize_int16_avx2;
 QuantizeRowFunction quantize_int8_scalar, quantize_int16_scalar;

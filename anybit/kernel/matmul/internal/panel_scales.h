@@ -31,9 +31,6 @@ struct ScaleLevel {
 
   /// The numbers of groups [first, first + count) of a panel: out[count][16].
   void expand(const PanelOps& ops, int64_t panel, int64_t first, int64_t count, float* out) const;
-  /// The same, from the memory of another level of as many groups.
-  void expand_from(const PanelMemory& from, const PanelOps& ops, int64_t panel, int64_t first,
-                   int64_t count, float* out) const;
 };
 
 /// Scales and mins of a matrix: scale = outer (* inner), and
@@ -58,6 +55,11 @@ struct PanelScales {
                    float* out) const;
 
  private:
+  /// out = sign * upper * (lower - offset) for groups [first, first + count) of `lower`, whose
+  /// codes are in `lower_codes`.
+  void expand_products(const PanelOps& ops, const ScaleLevel& upper, const ScaleLevel& lower,
+                       const PanelMemory& lower_codes, float offset, float sign, int64_t panel,
+                       int64_t first, int64_t count, float* scratch, float* out) const;
   void expand_level(const PanelOps& ops, const ScaleLevel& level, int64_t panel,
                     int64_t cols_a_number, int64_t first, int64_t count, float* scratch,
                     float* out) const;

@@ -54,32 +54,28 @@ inline CodeVector codes_at(const std::byte* line, int part) {
   }
 }
 
-/// Looks up kBits-bit codes in a table of 2^kBits bytes: 16 entries an instruction (64 or 128 with
-/// VBMI), the pieces chosen by the code's upper bits. At least 64 bytes of the table are readable.
+/// Looks up kBits-bit codes in a table of 2^kBits bytes, of which at least 64 are readable: 16
+/// entries an instruction (64 or 128 with VBMI), the pieces chosen by the code's upper bits.
 template <int kBits>
 inline CodeVector look_up(const uint8_t* table, CodeVector codes) {
   if constexpr (kBits <= 4) {
     return CodeVector::broadcast128(table).at(codes);
+  } else if constexpr (kBits == 8) {
+    const CodeVector low_bits = codes & CodeVector::all8(0x7F);
+    return codes.choose(look_up<7>(table + 128, low_bits), look_up<7>(table, low_bits));
 #if defined(__AVX512VBMI__)
   } else if constexpr (kBits <= 6) {
     return {_mm512_permutexvar_epi8(codes.v, _mm512_loadu_si512(table))};
-  } else if constexpr (kBits == 7) {
+  } else {
     return {_mm512_permutex2var_epi8(_mm512_loadu_si512(table), codes.v,
                                      _mm512_loadu_si512(table + 64))};
-#endif
+#else
   } else {
     const CodeVector off = look_up<kBits - 1>(table, codes);
     const CodeVector on = look_up<kBits - 1>(table + (1 << (kBits - 1)), codes);
     return codes.shift_left16<8 - kBits>().choose(on, off);
+#endif
   }
-}
-
-template <>
-inline CodeVector look_up<8>(const uint8_t* table, CodeVector codes) {
-  const CodeVector low_bits = codes & CodeVector::all8(0x7F);
-  const CodeVector off = look_up<7>(table, low_bits);
-  const CodeVector on = look_up<7>(table + 128, low_bits);
-  return codes.choose(on, off);
 }
 
 /// The u8 weights of step kStep of the block at `codes`.
@@ -212,11 +208,15 @@ void unpack_int16(const PanelFormat& format, const std::byte* codes, int64_t num
   const Int16Decoder<kDecoding, kBits> decode(format);
   for (int64_t b = 0; b < num_blocks; ++b) {
     for_constants<kBlockSteps>([&](auto step) {
+      // Stores may alias the tables for all the compiler knows: decode first, store then.
+      Int16Step weights[kParts];
       for (int part = 0; part < kParts; ++part) {
-        const Int16Step weights = int16_step<kDecoding, kBits, step>(decode, codes, part);
+        weights[part] = int16_step<kDecoding, kBits, step>(decode, codes, part);
+      }
+      for (int part = 0; part < kParts; ++part) {
         std::byte* out = tile + step * 2 * kLineBytes + part * CodeVector::kBytes;
-        weights.first.store(out);
-        weights.second.store(out + kLineBytes);
+        weights[part].first.store(out);
+        weights[part].second.store(out + kLineBytes);
       }
     });
     codes += kLineBytes * kBits;

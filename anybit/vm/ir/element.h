@@ -1,0 +1,37 @@
+// The element formats of tiles: every format of numeric/ plus 32-bit integers, which index and
+// accumulate. A bool tile has elements of uint1.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "anybit/numeric/element_format.h"
+
+namespace anybit::vm {
+
+inline constexpr numeric::ElementFormat kInt32 = numeric::int_format(32);
+inline constexpr numeric::ElementFormat kUint32 = numeric::uint_format(32);
+inline constexpr numeric::ElementFormat kBool = numeric::uint_format(1);
+
+/// numeric::parse_element_format, and "int32", "uint32", "bool" (uint1).
+/// Errors: kInvalidArgument.
+Result<numeric::ElementFormat> parse_tile_element(std::string_view text);
+
+/// The name that parses back; uint1 is "uint1".
+std::string tile_element_name(const numeric::ElementFormat& format);
+
+/// True for kInt, kUint (any width up to 32) without fraction bits.
+bool is_integer_element(const numeric::ElementFormat& format);
+
+/// True for f32, f16, bf16: what tiles compute in.
+bool is_compute_float(const numeric::ElementFormat& format);
+
+/// The exact value of a code. Pre: not a codebook, not complex.
+double decode_element(const numeric::ElementFormat& format, uint32_t code);
+
+/// numeric::encode, and 32-bit integers: rounded as asked, saturating, NaN gives 0.
+uint32_t encode_element(const numeric::ElementFormat& format, double value,
+                        numeric::Rounding rounding = {});
+
+}  // namespace anybit::vm

@@ -1,0 +1,391 @@
+#include "anybit/vm/ir/verify.h"
+
+#include <set>
+#include <unordered_map>
+
+#include "anybit/layout/layout_text.h"
+#include "anybit/vm/ir/instruction_info.h"
+
+namespace anybit::vm {
+namespace {
+
+class Verifier {
+ public:
+  Verifier(const Program& program, VerifyStage stage)
+      : program_(program),
+        stage_(stage),
+        value_state_(program.values.size()),
+        variable_in_scope_(program.variables.size(), false),
+        num_threads_(program.num_threads()) {}
+
+  Status run() {
+    ANYBIT_TRY(check_header());
+    return check_block(program_.body);
+  }
+
+ private:
+  struct ValueState {
+    bool is_defined = false;
+    bool in_scope = false;
+    bool is_freed = false;
+    int block = -1;              // Where it was defined.
+    int thread_group = 0;        // Which `threads` it was defined in; 0: the CTA.
+    ValueId storage = kNoValue;  // Of a shared tile: the alloc_shared that owns its bytes.
+  };
+
+  Status check_header() {
+    if (program_.name.empty()) return fail(ErrorCode::kInvalidArgument, "a kernel without a name");
+    if (program_.num_warps < 1 || program_.num_warps > kMaxWarps) {
+      return fail(ErrorCode::kInvalidArgument, "warps {}, expected 1 to {}", program_.num_warps,
+                  kMaxWarps);
+    }
+    std::set<std::string_view> names;
+    for (const Variable& variable : program_.variables) {
+      if (!names.insert(variable.name).second) {
+        return fail(ErrorCode::kInvalidArgument, "two scalars are named {}", variable.name);
+      }
+    }
+    names.clear();
+    for (const Value& value : program_.values) {
+      if (!names.insert(value.name).second) {
+        return fail(ErrorCode::kInvalidArgument, "two tiles are named %{}", value.name);
+      }
+    }
+    for (VariableId id = 0; id < kNumBuiltins; ++id) variable_in_scope_[id] = false;
+    for (const VariableId id : program_.parameters) variable_in_scope_[id] = true;
+    if (program_.grid.empty() || program_.grid.size() > 3) {
+      return fail(ErrorCode::kInvalidArgument, "a grid of {} extents, expected 1 to 3",
+                  program_.grid.size());
+    }
+    for (const Expr& extent : program_.grid) {
+      if (extent.type() != ScalarType::kI32 && extent.type() != ScalarType::kI64) {
+        return fail(ErrorCode::kInvalidArgument, "a grid extent of type {}, expected i32 or i64",
+                    scalar_type_name(extent.type()));
+      }
+      ANYBIT_TRY(check_expression(extent, "the grid, which may name only parameters"));
+    }
+    for (VariableId id = 0; id < kNumBuiltins; ++id) variable_in_scope_[id] = true;
+    return {};
+  }
+
+  Status check_expression(const Expr& expr, std::string_view where) {
+    std::string missing;
+    for_each_variable(expr, [&](VariableId id) {
+      if (!variable_in_scope_[id]) missing = program_.variables[id].name;
+    });
+    if (missing.empty()) return {};
+    return fail(ErrorCode::kInvalidArgument, "{} is not defined in {}", missing, where);
+  }
+
+  Status check_block(const Block& block) {
+    const int outer_block = block_;
+    block_ = ++num_blocks_;
+    std::vector<ValueId> values;
+    std::vector<VariableId> variables;
+    for (const Statement& statement : block) {
+      if (Status status = check_statement(statement, values, variables); !status) {
+        if (statement.location.line == 0) return status;
+        if (status.error().message.starts_with("line ")) return status;
+        return with_context(status.error(), fmt::format("line {}", statement.location.line));
+      }
+    }
+    for (const ValueId id : values) value_state_[id].in_scope = false;
+    for (const VariableId id : variables) variable_in_scope_[id] = false;
+    block_ = outer_block;
+    return {};
+  }
+
+  Status check_statement(const Statement& s, std::vector<ValueId>& values,
+                         std::vector<VariableId>& variables) {
+    for (const Expr& expr : s.expressions) ANYBIT_TRY(check_expression(expr, "this scope"));
+    switch (s.kind) {
+      case StatementKind::kInstruction: return check_instruction(s.instruction, values);
+      case StatementKind::kLet:
+      case StatementKind::kVar: return define_variable(s, variables);
+      case StatementKind::kSet: return check_set(s);
+      case StatementKind::kAssume: return check_type(s.expressions[0], ScalarType::kBool, "assume");
+      case StatementKind::kFor: return check_for(s);
+      case StatementKind::kWhile:
+        ANYBIT_TRY(check_type(s.expressions[0], ScalarType::kBool, "while"));
+        return check_loop_body(s.body);
+      case StatementKind::kIf:
+        ANYBIT_TRY(check_type(s.expressions[0], ScalarType::kBool, "if"));
+        ANYBIT_TRY(check_block(s.body));
+        return check_block(s.else_body);
+      case StatementKind::kBreak:
+        if (loop_depth_ > 0) return {};
+        return fail(ErrorCode::kInvalidArgument, "break outside a loop");
+      case StatementKind::kThreads: return check_threads(s);
+    }
+    return {};
+  }
+
+  Status check_type(const Expr& expr, ScalarType type, std::string_view what) {
+    if (expr.type() == type) return {};
+    return fail(ErrorCode::kInvalidArgument, "{}: expected {}, found {}", what,
+                scalar_type_name(type), scalar_type_name(expr.type()));
+  }
+
+  Status define_variable(const Statement& s, std::vector<VariableId>& variables) {
+    const Variable& variable = program_.variables[s.variable];
+    if (variable_in_scope_[s.variable] || !defined_variables_.insert(s.variable).second) {
+      return fail(ErrorCode::kInvalidArgument, "{} is defined twice", variable.name);
+    }
+    ANYBIT_TRY(check_type(s.expressions[0], variable.type, variable.name));
+    variable_in_scope_[s.variable] = true;
+    variable_group_[s.variable] = thread_group_;
+    variables.push_back(s.variable);
+    return {};
+  }
+
+  Status check_set(const Statement& s) {
+    const Variable& variable = program_.variables[s.variable];
+    if (!variable_in_scope_[s.variable] || variable.role != VariableRole::kMutable) {
+      return fail(ErrorCode::kInvalidArgument, "set {}: no var of that name in this scope",
+                  variable.name);
+    }
+    if (variable_group_[s.variable] != thread_group_) {
+      return fail(ErrorCode::kInvalidArgument,
+                  "set {}: only some threads would change a scalar that all share", variable.name);
+    }
+    return check_type(s.expressions[0], variable.type, variable.name);
+  }
+
+  Status check_for(const Statement& s) {
+    const Variable& variable = program_.variables[s.variable];
+    for (const Expr& bound : s.expressions) ANYBIT_TRY(check_type(bound, variable.type, "for"));
+    if (const auto step = s.expressions[2].as_integer(); !step || *step <= 0) {
+      return fail(ErrorCode::kInvalidArgument, "for: the step must be a positive literal");
+    }
+    if (s.num_stages < 0 || s.num_stages > 8) {
+      return fail(ErrorCode::kInvalidArgument, "for: {} stages, expected 1 to 8", s.num_stages);
+    }
+    if (!defined_variables_.insert(s.variable).second) {
+      return fail(ErrorCode::kInvalidArgument, "{} is defined twice", variable.name);
+    }
+    variable_in_scope_[s.variable] = true;
+    ANYBIT_TRY(check_loop_body(s.body));
+    variable_in_scope_[s.variable] = false;
+    return {};
+  }
+
+  Status check_loop_body(const Block& body) {
+    ++loop_depth_;
+    ANYBIT_TRY(check_block(body));
+    --loop_depth_;
+    return {};
+  }
+
+  Status check_threads(const Statement& s) {
+    if (thread_group_ != 0) {
+      return fail(ErrorCode::kInvalidArgument, "threads inside threads");
+    }
+    if (s.first_thread < 0 || s.num_threads <= 0 || s.first_thread % kWarpSize != 0 ||
+        s.num_threads % kWarpSize != 0 || s.first_thread + s.num_threads > program_.num_threads()) {
+      return fail(ErrorCode::kInvalidArgument,
+                  "threads({}, {}): expected whole warps of the CTA's {} threads", s.first_thread,
+                  s.num_threads, program_.num_threads());
+    }
+    const int64_t outer_threads = num_threads_;
+    const int outer_loops = loop_depth_;
+    num_threads_ = s.num_threads;
+    loop_depth_ = 0;  // A break may not leave the group.
+    thread_group_ = ++num_groups_;
+    ANYBIT_TRY(check_block(s.body));
+    thread_group_ = 0;
+    loop_depth_ = outer_loops;
+    num_threads_ = outer_threads;
+    return {};
+  }
+
+  Status check_instruction(const Instruction& instruction, std::vector<ValueId>& values) {
+    const InstructionInfo& info = instruction_info(instruction.opcode);
+    Status status = check_shape_of(instruction, info);
+    if (status) status = check_instruction_types(instruction, info);
+    if (status && stage_ == VerifyStage::kWithLayouts) status = check_layouts(instruction, info);
+    if (!status) return with_context(status.error(), info.name);
+    if (instruction.opcode == Opcode::kFreeShared) ANYBIT_TRY(free_shared(instruction));
+    if (instruction.result == kNoValue) return {};
+    ValueState& state = value_state_[instruction.result];
+    state.is_defined = state.in_scope = true;
+    state.block = block_;
+    state.thread_group = thread_group_;
+    if (program_.type_of(instruction.result).space == MemorySpace::kShared) {
+      state.storage = instruction.opcode == Opcode::kAllocShared
+                          ? instruction.result
+                          : value_state_[instruction.operands[0]].storage;
+    }
+    values.push_back(instruction.result);
+    return {};
+  }
+
+  /// Numbers and kinds of operands and attributes; that operands are in scope.
+  Status check_shape_of(const Instruction& instruction, const InstructionInfo& info) {
+    if (instruction.operands.size() != info.operands.size() ||
+        instruction.attributes.size() != info.attributes.size()) {
+      return fail(ErrorCode::kInvalidArgument, "{} operands and {} attributes, expected {} and {}",
+                  instruction.operands.size(), instruction.attributes.size(), info.operands.size(),
+                  info.attributes.size());
+    }
+    for (size_t i = 0; i < info.operands.size(); ++i) {
+      ANYBIT_TRY(check_operand(instruction.operands[i], info.operands[i]));
+    }
+    for (size_t i = 0; i < info.attributes.size(); ++i) {
+      ANYBIT_TRY(check_attribute(instruction.attributes[i], info.attributes[i]));
+    }
+    const bool has_result = instruction.result != kNoValue;
+    if ((info.result == ResultKind::kNone && has_result) ||
+        (info.result == ResultKind::kAlways && !has_result)) {
+      return fail(ErrorCode::kInvalidArgument, "expected {} result", has_result ? "no" : "a");
+    }
+    if (has_result && value_state_[instruction.result].is_defined) {
+      return fail(ErrorCode::kInvalidArgument, "%{} is defined twice",
+                  program_.values[instruction.result].name);
+    }
+    if ((info.effects & kBarrier) != 0 && instruction.opcode != Opcode::kSync &&
+        thread_group_ != 0) {
+      return fail(ErrorCode::kInvalidArgument,
+                  "every thread of the CTA must reach it, but it stands inside threads");
+    }
+    return {};
+  }
+
+  Status check_operand(ValueId id, const OperandInfo& info) {
+    if (id == kNoValue) {
+      if (info.is_optional) return {};
+      return fail(ErrorCode::kInvalidArgument, "operand {} is missing", info.name);
+    }
+    const ValueState& state = value_state_[id];
+    const std::string& name = program_.values[id].name;
+    if (!state.in_scope) {
+      return fail(ErrorCode::kInvalidArgument, "%{} is not defined in this scope", name);
+    }
+    const MemorySpace space = program_.type_of(id).space;
+    if (space != info.space) {
+      return fail(ErrorCode::kInvalidArgument, "operand {}: %{} is in {} memory, expected {}",
+                  info.name, name, memory_space_name(space), memory_space_name(info.space));
+    }
+    if (space == MemorySpace::kRegister && state.thread_group != thread_group_) {
+      return fail(ErrorCode::kInvalidArgument,
+                  "%{} is held by the threads outside; pass it through shared memory", name);
+    }
+    if (space == MemorySpace::kShared && value_state_[state.storage].is_freed) {
+      return fail(ErrorCode::kInvalidArgument, "%{} is used after free_shared(%{})", name,
+                  program_.values[state.storage].name);
+    }
+    return {};
+  }
+
+  Status check_attribute(const Attribute& attribute, const AttributeInfo& info) {
+    if (attribute.index() == 0) {
+      if (info.is_optional) return {};
+      return fail(ErrorCode::kInvalidArgument, "{}= is missing", info.name);
+    }
+    constexpr size_t kAlternative[] = {1, 2, 1, 1, 3, 4, 5, 6};  // Of AttributeKind.
+    if (attribute.index() != kAlternative[static_cast<size_t>(info.kind)]) {
+      return fail(ErrorCode::kInvalidArgument, "{}= has the wrong kind of value", info.name);
+    }
+    if (info.kind == AttributeKind::kName) {
+      const int64_t value = std::get<int64_t>(attribute);
+      if (value < 0 || value >= static_cast<int64_t>(info.names.size())) {
+        return fail(ErrorCode::kInvalidArgument, "{}= names nothing", info.name);
+      }
+    }
+    if (const Expr* expr = std::get_if<Expr>(&attribute)) {
+      return check_expression(*expr, "this scope");
+    }
+    if (const auto* exprs = std::get_if<std::vector<Expr>>(&attribute)) {
+      for (const Expr& expr : *exprs) ANYBIT_TRY(check_expression(expr, "this scope"));
+    }
+    return {};
+  }
+
+  Status check_instruction_types(const Instruction& instruction, const InstructionInfo& info) {
+    const InstructionView view{program_, instruction, num_threads_};
+    ANYBIT_ASSIGN(const std::optional<TensorType> inferred, info.infer_type(view));
+    if (!inferred) return {};
+    const TensorType& declared = view.result();
+    if (declared.space == inferred->space && declared.element == inferred->element &&
+        declared.shape == inferred->shape && declared.extents == inferred->extents &&
+        declared.strides == inferred->strides) {
+      return {};
+    }
+    return fail(ErrorCode::kInvalidArgument, "the result is {} {} {}, but is declared {} {} {}",
+                memory_space_name(inferred->space), tile_element_name(inferred->element),
+                shape_text(inferred->shape), memory_space_name(declared.space),
+                tile_element_name(declared.element), shape_text(declared.shape));
+  }
+
+  Status check_layout_of(ValueId id) {
+    const Value& value = program_.values[id];
+    if (value.type.space == MemorySpace::kShared) {
+      const auto& shared = value.type.shared_layout;
+      if (shared && !(shared->shape() == layout::Dims(value.type.shape))) {
+        return fail(ErrorCode::kInvalidArgument, "%{} of shape {} has a layout of shape {}",
+                    value.name, shape_text(value.type.shape), to_string(shared->shape()));
+      }
+      return {};
+    }
+    if (value.type.space != MemorySpace::kRegister) return {};
+    const auto& held = value.type.register_layout;
+    if (!held) return fail(ErrorCode::kInvalidArgument, "%{} has no layout", value.name);
+    if (!(held->shape() == layout::Dims(value.type.shape)) || held->num_threads() != num_threads_) {
+      return fail(ErrorCode::kInvalidArgument,
+                  "%{} of shape {} over {} threads has a layout of shape {} over {}", value.name,
+                  shape_text(value.type.shape), num_threads_, to_string(held->shape()),
+                  held->num_threads());
+    }
+    return {};
+  }
+
+  Status check_layouts(const Instruction& instruction, const InstructionInfo& info) {
+    if (instruction.result != kNoValue) ANYBIT_TRY(check_layout_of(instruction.result));
+    const InstructionView view{program_, instruction, num_threads_};
+    for (size_t i = 0; i < instruction.operands.size(); ++i) {
+      if (instruction.operands[i] == kNoValue || !info.required_layout) continue;
+      if (view.operand(i).space != MemorySpace::kRegister) continue;
+      const auto required = info.required_layout(view, i);
+      if (required && !(*required == *view.operand(i).register_layout)) {
+        return fail(ErrorCode::kInvalidArgument, "%{} is laid out as {}, expected {}",
+                    program_.values[instruction.operands[i]].name,
+                    layout::to_string(*view.operand(i).register_layout),
+                    layout::to_string(*required));
+      }
+    }
+    return info.check_layouts ? info.check_layouts(view) : Status();
+  }
+
+  Status free_shared(const Instruction& instruction) {
+    const ValueId id = instruction.operands[0];
+    ValueState& state = value_state_[id];
+    if (state.storage != id) {
+      return fail(ErrorCode::kInvalidArgument,
+                  "free_shared(%{}): a part of %{}, which is to be freed", program_.values[id].name,
+                  program_.values[state.storage].name);
+    }
+    if (state.block != block_) {
+      return fail(ErrorCode::kInvalidArgument,
+                  "free_shared(%{}) stands in another block than its alloc_shared",
+                  program_.values[id].name);
+    }
+    state.is_freed = true;
+    return {};
+  }
+
+  const Program& program_;
+  const VerifyStage stage_;
+  std::vector<ValueState> value_state_;
+  std::vector<bool> variable_in_scope_;
+  std::unordered_map<VariableId, int> variable_group_;
+  std::set<VariableId> defined_variables_;
+  int64_t num_threads_;
+  int block_ = 0, num_blocks_ = 0;
+  int thread_group_ = 0, num_groups_ = 0;
+  int loop_depth_ = 0;
+};
+
+}  // namespace
+
+Status verify(const Program& program, VerifyStage stage) { return Verifier(program, stage).run(); }
+
+}  // namespace anybit::vm

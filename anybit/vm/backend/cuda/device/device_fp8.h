@@ -2,6 +2,12 @@
 // sm_89, which have no instruction for them.
 #pragma once
 
+#include "anybit/vm/backend/cuda/device/device_float.h"
+#include "anybit/vm/backend/cuda/device/device_types.h"
+#if !defined(__CUDACC__)
+#include "anybit/vm/backend/cuda/device/emulated_scalar.h"
+#endif
+
 namespace ab {
 
 /// The two e4m3 codes in the low 16 bits as f16, exactly; NaN codes become 0x7fff.

@@ -54,7 +54,7 @@ enum Swizzle : int { kSwizzleNone = 0, kSwizzle128 = 1, kSwizzle64 = 2, kSwizzle
 /// swizzle atom along M or N to the next (without swizzle the two change roles).
 /// Pre: multiples of 16 below 2^18; the matrix starts at a multiple of the swizzle's repeat
 /// (1024, 512, 256 bytes); later k of the same atom by adding bytes >> 4.
-constexpr u64 descriptor_bits(u32 shared, u32 leading, u32 stride, int swizzle) {
+AB_FN u64 descriptor_bits(u32 shared, u32 leading, u32 stride, int swizzle) {
   return (u64{shared} & 0x3ffff) >> 4 | (u64{leading} & 0x3ffff) >> 4 << 16 |
          (u64{stride} & 0x3ffff) >> 4 << 32 | static_cast<u64>(swizzle) << 62;
 }

@@ -13,10 +13,16 @@ namespace {
 using testing::FakeCuda;
 using testing::FakeLaunch;
 
+/// The fake, whose kernels take one argument of 8 bytes.
+FakeCuda& prepared_fake() {
+  FakeCuda& fake = testing::reset_fake_cuda(ANYBIT_FAKE_CUDA);
+  fake.parameter_bytes = {8};
+  return fake;
+}
+
 class FakeTiming : public ::testing::Test {
  protected:
   FakeTiming() {
-    fake_.parameter_bytes = {8};
     options_.launches_per_graph = 8;
     options_.replays = 11;
     options_.warmup_us = 0;
@@ -36,7 +42,7 @@ class FakeTiming : public ::testing::Test {
     return time_kernel(stream_, kernel_, {{1}, {32}}, sets(num_sets), bytes_per_set, options_);
   }
 
-  FakeCuda& fake_ = testing::reset_fake_cuda(ANYBIT_FAKE_CUDA);
+  FakeCuda& fake_ = prepared_fake();
   Device device_ = Device::open(0, ANYBIT_FAKE_CUDA).value();
   Stream stream_ = Stream::create(device_).value();
   Kernel kernel_ = Module::load(device_, std::as_bytes(std::span(std::string_view("fake:k,"))))

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "anybit/vm/backend/cuda/device_selfcheck.h"
 #include "anybit/vm/backend/cuda/device_source.h"
 
 namespace anybit::vm {
@@ -230,6 +231,17 @@ TEST(DeviceCompile, WgmmaTextHoldsWhatIsCalled) {
   EXPECT_NE(text.find("m64n24k16.f32.bf16.bf16"), std::string::npos);
   EXPECT_EQ(text.find("m64n32k16"), std::string::npos);
   EXPECT_EQ(wgmma_source_for("ab::wgmma_bf16<20, 1, 0>(d, a, b, true);"), "");
+}
+
+TEST(DeviceCompile, EverySelfCheckCompiles) {
+  ANYBIT_NEEDS_NVRTC();
+  for (const SelfCheckCase& check : self_check_cases()) {
+    const std::string architecture =
+        check.architecture == 90 ? "sm_90a" : "sm_" + std::to_string(check.architecture);
+    const std::string text =
+        std::string(device_header_source()) + wgmma_source_for(check.source) + check.source;
+    EXPECT_EQ(nvrtc().errors(text, architecture), "") << check.name;
+  }
 }
 
 TEST(DeviceCompile, EmptyKernelCompilesSoon) {

@@ -36,8 +36,8 @@ const Elementary kElementary[] = {
 double error_in_units(float value, double reference) {
   const float rounded = static_cast<float>(reference);
   if (std::isnan(rounded) || std::isinf(rounded) || !std::isfinite(value)) {
-    const bool same = std::isnan(rounded) ? exact::float_bits(value) == 0x7fffffff
-                                          : value == rounded;
+    const bool same =
+        std::isnan(rounded) ? exact::float_bits(value) == 0x7fffffff : value == rounded;
     return same ? 0 : INFINITY;
   }
   int exponent = 0;

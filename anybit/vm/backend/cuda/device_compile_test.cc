@@ -24,8 +24,8 @@ struct Nvrtc {
   int (*destroy)(void**);
 
   Nvrtc() {
-    for (const char* name : {"libnvrtc.so", "libnvrtc.so.13", "libnvrtc.so.12",
-                             "/usr/local/cuda/lib64/libnvrtc.so"}) {
+    for (const char* name :
+         {"libnvrtc.so", "libnvrtc.so.13", "libnvrtc.so.12", "/usr/local/cuda/lib64/libnvrtc.so"}) {
       if (library == nullptr) library = dlopen(name, RTLD_NOW | RTLD_LOCAL);
     }
     if (library == nullptr) return;
@@ -175,7 +175,8 @@ std::string kernel_of(const std::string& name, const std::string& calls) {
   i32 i = p[4], j = p[5];
   i64 l = r[0];
   u32 o[4] = {w, v, u, s};
-)" + calls + R"(
+)" + calls +
+         R"(
   p[6] = w; q[3] = x; p[7] = i; r[1] = l; p[8] = o[0] + o[1] + o[2] + o[3];
 }
 )";

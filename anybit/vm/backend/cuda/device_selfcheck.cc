@@ -13,79 +13,115 @@ namespace {
 /// Functions of the words a, b, c of an item; each expression gives a word of output.
 struct ScalarCase {
   std::string_view name;
-  int architecture;
-  std::vector<std::string_view> expressions;
+  std::span<const std::string_view> expressions;
 };
 
 // x, y, z are a, b, c as floats; i, j are a, b as ints.
-const std::vector<ScalarCase>& scalar_cases() {
-  static const std::vector<ScalarCase> cases = {
-      {"bits",
-       80,
-       {"ab::lop3<0xe8>(a, b, c)", "ab::lop3<0x1b>(a, b, c)", "ab::prmt(a, b, c)",
-        "ab::funnel_right(a, b, c)", "ab::funnel_left(a, b, c)", "ab::bit_extract(a, b, c)",
-        "ab::bit_extract(a, b % 40, c % 40)", "ab::bit_extract_signed(a, b % 40, c % 40)",
-        "ab::bit_insert(a, b, c % 40, b % 40)", "ab::popc(a) + 64 * ab::clz(b >> c % 32)",
-        "ab::brev(a)", "ab::shift_left(a, b % 50)", "ab::shift_right(a, b % 50)",
-        "ab::shift_right_signed(i, b % 50)", "ab::mul_hi(i, j)", "ab::mul_hi_u(a, b)",
-        "ab::dot4_s8(a, b, i)", "ab::dot4_u8(a, b, c)", "ab::div_i32(i, j)",
-        "ab::rem_i32(i, j % 7)", "ab::div_u32(a, b % 3)", "ab::rem_u32(a, b)"}},
-      {"float",
-       80,
-       {"F(ab::add(x, y))", "F(ab::sub(x, y))", "F(ab::mul(x, y))", "F(ab::fma(x, y, z))",
-        "F(ab::div(x, y))", "F(ab::sqrt(x))", "F(ab::rsqrt(x))", "F(ab::min(x, y))",
-        "F(ab::max(x, y))", "F(ab::min_nan(x, y))", "F(ab::max_nan(x, y))", "F(ab::floor(x))",
-        "F(ab::ceil(x))", "F(ab::trunc(x))", "F(ab::rint(x))", "F(ab::f32_to_tf32(x))",
-        "ab::f32_to_i32_rz(x)", "ab::f32_to_i32_rn(x)", "ab::f32_to_u32_rz(x)",
-        "ab::f32_to_u32_rn(x)", "static_cast<ab::u32>(ab::f32_to_i64_rz(x))",
-        "static_cast<ab::u32>(ab::f32_to_i64_rn(x) >> 32)", "F(ab::i32_to_f32(i))",
-        "F(ab::u32_to_f32(a))", "F(ab::i64_to_f32(static_cast<ab::i64>(a) * j))"}},
-      {"elementary",
-       80,
-       {"F(ab::exp2(x))", "F(ab::exp(x))", "F(ab::log2(x))", "F(ab::log(x))", "F(ab::sin(x))",
-        "F(ab::cos(x))", "F(ab::tanh(x))", "F(ab::erf(x))", "F(ab::log(ab::abs(x)))"}},
-      {"f16x2",
-       80,
-       {"ab::f16x2_add(a, b)", "ab::f16x2_sub(a, b)", "ab::f16x2_mul(a, b)",
-        "ab::f16x2_fma(a, b, c)", "ab::f16x2_min(a, b)", "ab::f16x2_max(a, b)",
-        "ab::f16x2_min_nan(a, b)", "ab::f16x2_max_nan(a, b)", "ab::f16x2_neg(a)",
-        "ab::f16x2_abs(a)", "ab::f16x2_eq(a, b)", "ab::f16x2_ne(a, b)", "ab::f16x2_lt(a, b)",
-        "ab::f16x2_le(a, b)", "ab::f16x2_gt(a, b)", "ab::f16x2_ge(a, b)",
-        "F(ab::f16_lo_to_f32(a))", "F(ab::f16_hi_to_f32(a))", "ab::f32_to_f16x2(x, y)",
-        "ab::f32_to_f16(x)", "ab::f32_to_f16(ab::f16_lo_to_f32(a))"}},
-      {"bf16x2",
-       80,
-       {"ab::bf16x2_add(a, b)", "ab::bf16x2_sub(a, b)", "ab::bf16x2_mul(a, b)",
-        "ab::bf16x2_fma(a, b, c)", "ab::bf16x2_min(a, b)", "ab::bf16x2_max(a, b)",
-        "ab::bf16x2_min_nan(a, b)", "ab::bf16x2_max_nan(a, b)", "ab::bf16x2_eq(a, b)",
-        "ab::bf16x2_ne(a, b)", "ab::bf16x2_lt(a, b)", "ab::bf16x2_le(a, b)",
-        "ab::bf16x2_gt(a, b)", "ab::bf16x2_ge(a, b)", "F(ab::bf16_lo_to_f32(a))",
-        "F(ab::bf16_hi_to_f32(a))", "ab::f32_to_bf16x2(x, y)", "ab::f32_to_bf16(x)"}},
-      {"fp8",
-       80,
-       {"ab::e4m3x2_to_f16x2(a & 0xffff)", "ab::e5m2x2_to_f16x2(a & 0xffff)",
-        "ab::f32_to_e4m3x2(x, y)", "ab::f32_to_e5m2x2(x, y)",
-        "ab::f32_to_e4m3x2(ab::f16_lo_to_f32(a), ab::f16_hi_to_f32(b))",
-        "ab::f32_to_e5m2x2(ab::f16_lo_to_f32(a), ab::f16_hi_to_f32(b))",
-        "ab::e4m3x2_to_f16x2_by_bits(a & 0xffff)", "ab::e5m2x2_to_f16x2_by_bits(a & 0xffff)",
-        "ab::f32_to_e4m3x2_by_bits(x, y)", "ab::f32_to_e5m2x2_by_bits(x, y)"}},
-      {"warp",
-       80,
-       {"ab::shuffle(a, b)", "ab::shuffle_xor(a, c_uniform)", "ab::shuffle_up(a, c_uniform)",
-        "ab::shuffle_down(a, c_uniform)", "ab::ballot(a & 1)", "ab::any(a % 64 == 0)",
-        "ab::all(a % 64 != 0)", "ab::elect()", "ab::thread() + 100 * ab::lane() + 10000 * "
-        "ab::warp()"}},
-  };
-  return cases;
-}
+constexpr std::string_view kBitsExpressions[] = {"ab::lop3<0xe8>(a, b, c)",
+                                                 "ab::lop3<0x1b>(a, b, c)",
+                                                 "ab::prmt(a, b, c)",
+                                                 "ab::funnel_right(a, b, c)",
+                                                 "ab::funnel_left(a, b, c)",
+                                                 "ab::bit_extract(a, b, c)",
+                                                 "ab::bit_extract(a, b % 40, c % 40)",
+                                                 "ab::bit_extract_signed(a, b % 40, c % 40)",
+                                                 "ab::bit_insert(a, b, c % 40, b % 40)",
+                                                 "ab::popc(a) + 64 * ab::clz(b >> c % 32)",
+                                                 "ab::brev(a)",
+                                                 "ab::shift_left(a, b % 50)",
+                                                 "ab::shift_right(a, b % 50)",
+                                                 "ab::shift_right_signed(i, b % 50)",
+                                                 "ab::mul_hi(i, j)",
+                                                 "ab::mul_hi_u(a, b)",
+                                                 "ab::dot4_s8(a, b, i)",
+                                                 "ab::dot4_u8(a, b, c)",
+                                                 "ab::div_i32(i, j)",
+                                                 "ab::rem_i32(i, j % 7)",
+                                                 "ab::div_u32(a, b % 3)",
+                                                 "ab::rem_u32(a, b)"};
+constexpr std::string_view kFloatExpressions[] = {
+    "F(ab::add(x, y))",
+    "F(ab::sub(x, y))",
+    "F(ab::mul(x, y))",
+    "F(ab::fma(x, y, z))",
+    "F(ab::div(x, y))",
+    "F(ab::sqrt(x))",
+    "F(ab::rsqrt(x))",
+    "F(ab::min(x, y))",
+    "F(ab::max(x, y))",
+    "F(ab::min_nan(x, y))",
+    "F(ab::max_nan(x, y))",
+    "F(ab::floor(x))",
+    "F(ab::ceil(x))",
+    "F(ab::trunc(x))",
+    "F(ab::rint(x))",
+    "F(ab::f32_to_tf32(x))",
+    "ab::f32_to_i32_rz(x)",
+    "ab::f32_to_i32_rn(x)",
+    "ab::f32_to_u32_rz(x)",
+    "ab::f32_to_u32_rn(x)",
+    "static_cast<ab::u32>(ab::f32_to_i64_rz(x))",
+    "static_cast<ab::u32>(ab::f32_to_i64_rn(x) >> 32)",
+    "F(ab::i32_to_f32(i))",
+    "F(ab::u32_to_f32(a))",
+    "F(ab::i64_to_f32(static_cast<ab::i64>(a) * j))"};
+constexpr std::string_view kElementaryExpressions[] = {
+    "F(ab::exp2(x))", "F(ab::exp(x))",  "F(ab::log2(x))", "F(ab::log(x))",         "F(ab::sin(x))",
+    "F(ab::cos(x))",  "F(ab::tanh(x))", "F(ab::erf(x))",  "F(ab::log(ab::abs(x)))"};
+constexpr std::string_view kF16x2Expressions[] = {
+    "ab::f16x2_add(a, b)",     "ab::f16x2_sub(a, b)",     "ab::f16x2_mul(a, b)",
+    "ab::f16x2_fma(a, b, c)",  "ab::f16x2_min(a, b)",     "ab::f16x2_max(a, b)",
+    "ab::f16x2_min_nan(a, b)", "ab::f16x2_max_nan(a, b)", "ab::f16x2_neg(a)",
+    "ab::f16x2_abs(a)",        "ab::f16x2_eq(a, b)",      "ab::f16x2_ne(a, b)",
+    "ab::f16x2_lt(a, b)",      "ab::f16x2_le(a, b)",      "ab::f16x2_gt(a, b)",
+    "ab::f16x2_ge(a, b)",      "F(ab::f16_lo_to_f32(a))", "F(ab::f16_hi_to_f32(a))",
+    "ab::f32_to_f16x2(x, y)",  "ab::f32_to_f16(x)",       "ab::f32_to_f16(ab::f16_lo_to_f32(a))"};
+constexpr std::string_view kBf16x2Expressions[] = {
+    "ab::bf16x2_add(a, b)",     "ab::bf16x2_sub(a, b)",     "ab::bf16x2_mul(a, b)",
+    "ab::bf16x2_fma(a, b, c)",  "ab::bf16x2_min(a, b)",     "ab::bf16x2_max(a, b)",
+    "ab::bf16x2_min_nan(a, b)", "ab::bf16x2_max_nan(a, b)", "ab::bf16x2_eq(a, b)",
+    "ab::bf16x2_ne(a, b)",      "ab::bf16x2_lt(a, b)",      "ab::bf16x2_le(a, b)",
+    "ab::bf16x2_gt(a, b)",      "ab::bf16x2_ge(a, b)",      "F(ab::bf16_lo_to_f32(a))",
+    "F(ab::bf16_hi_to_f32(a))", "ab::f32_to_bf16x2(x, y)",  "ab::f32_to_bf16(x)"};
+constexpr std::string_view kFp8Expressions[] = {
+    "ab::e4m3x2_to_f16x2(a & 0xffff)",
+    "ab::e5m2x2_to_f16x2(a & 0xffff)",
+    "ab::f32_to_e4m3x2(x, y)",
+    "ab::f32_to_e5m2x2(x, y)",
+    "ab::f32_to_e4m3x2(ab::f16_lo_to_f32(a), ab::f16_hi_to_f32(b))",
+    "ab::f32_to_e5m2x2(ab::f16_lo_to_f32(a), ab::f16_hi_to_f32(b))",
+    "ab::e4m3x2_to_f16x2_by_bits(a & 0xffff)",
+    "ab::e5m2x2_to_f16x2_by_bits(a & 0xffff)",
+    "ab::f32_to_e4m3x2_by_bits(x, y)",
+    "ab::f32_to_e5m2x2_by_bits(x, y)"};
+constexpr std::string_view kWarpExpressions[] = {"ab::shuffle(a, b)",
+                                                 "ab::shuffle_xor(a, c_uniform)",
+                                                 "ab::shuffle_up(a, c_uniform)",
+                                                 "ab::shuffle_down(a, c_uniform)",
+                                                 "ab::ballot(a & 1)",
+                                                 "ab::any(a % 64 == 0)",
+                                                 "ab::all(a % 64 != 0)",
+                                                 "ab::elect()",
+                                                 "ab::thread() + 100 * ab::lane() + 10000 * "
+                                                 "ab::warp()"};
+
+constexpr ScalarCase kScalarCases[] = {
+    {"bits", kBitsExpressions},
+    {"float", kFloatExpressions},
+    {"elementary", kElementaryExpressions},
+    {"f16x2", kF16x2Expressions},
+    {"bf16x2", kBf16x2Expressions},
+    {"fp8", kFp8Expressions},
+    {"warp", kWarpExpressions},
+};
 
 /// Words that matter: every class of float, halves of every exponent, and random ones.
 std::vector<uint32_t> scalar_input(int items) {
   constexpr std::array<uint32_t, 24> kEdges = {
-      0,          0x80000000, 0x3f800000, 0xbf800000, 0x7f800000, 0xff800000, 0x7fc00001,
-      0xff812345, 1,          0x80000001, 0x007fffff, 0x00800000, 0x7f7fffff, 0x4f000000,
-      0xcf000000, 0x5f000000, 0x7c00fc00, 0x7e017c01, 0x03ff8001, 0x7fff8000, 0xffffffff,
-      0x42b17218, 0xc2cff1b5, 0x4b000001};
+      0,          0x80000000, 0x3f800000, 0xbf800000, 0x7f800000, 0xff800000,
+      0x7fc00001, 0xff812345, 1,          0x80000001, 0x007fffff, 0x00800000,
+      0x7f7fffff, 0x4f000000, 0xcf000000, 0x5f000000, 0x7c00fc00, 0x7e017c01,
+      0x03ff8001, 0x7fff8000, 0xffffffff, 0x42b17218, 0xc2cff1b5, 0x4b000001};
   std::vector<uint32_t> words(static_cast<size_t>(items) * 3);
   for (size_t i = 0; i < words.size(); ++i) {
     const uint64_t random = Philox(11).bits64(i);
@@ -116,7 +152,6 @@ SelfCheckCase scalar_case(const ScalarCase& row) {
       kItems, kThreads, row.expressions.size(), calls);
   return {.name = std::string(row.name),
           .source = std::move(source),
-          .architecture = row.architecture,
           .block_threads = kThreads,
           .input = scalar_input(kItems),
           .output_words = kItems * static_cast<int>(row.expressions.size())};
@@ -285,7 +320,8 @@ AB_FN ab::u32 place(bool mn_major, ab::u32 row, ab::u32 k) {{
 AB_FN ab::u64 descriptor(bool mn_major, ab::u32 address) {{
   const ab::u32 atom = {chunks} * 128, along = (mn_major ? 2 : 8) * atom;
   const bool exchanged = mn_major && {chunks} == 1;
-  return ab::descriptor_bits(address, exchanged ? atom : along, exchanged ? along : atom, {swizzle});
+  return ab::descriptor_bits(address, exchanged ? atom : along, exchanged ? along : atom,
+                             {swizzle});
 }}
 AB_FN float small(const ab::u32* in, ab::u32 i) {{ return static_cast<int>(in[i] % 9) - 4; }}
 AB_KERNEL AB_LAUNCH_BOUNDS(128) check(const ab::u32* in, ab::u32* out) {{
@@ -329,10 +365,10 @@ constexpr std::array<WgmmaCase, 4> kWgmmaCases = {
 SelfCheckCase wgmma_case(const WgmmaCase& row, bool mn_major) {
   const std::string_view type = mn_major ? "bf16" : "f16";
   return {.name = fmt::format("wgmma_{}_swizzle_{}_{}", type, row.name, mn_major ? "mn" : "k"),
-          .source = fmt::format(kWgmma, fmt::arg("chunks", row.chunks),
-                                fmt::arg("swizzle", row.swizzle), fmt::arg("type", type),
-                                fmt::arg("a_major", mn_major ? 1 : 0),
-                                fmt::arg("b_major", mn_major ? 1 : 0)),
+          .source =
+              fmt::format(kWgmma, fmt::arg("chunks", row.chunks), fmt::arg("swizzle", row.swizzle),
+                          fmt::arg("type", type), fmt::arg("a_major", mn_major ? 1 : 0),
+                          fmt::arg("b_major", mn_major ? 1 : 0)),
           .architecture = 90,
           .block_threads = 128,
           .shared_bytes = 16384,
@@ -344,7 +380,7 @@ SelfCheckCase wgmma_case(const WgmmaCase& row, bool mn_major) {
 
 std::vector<SelfCheckCase> self_check_cases() {
   std::vector<SelfCheckCase> cases;
-  for (const ScalarCase& row : scalar_cases()) cases.push_back(scalar_case(row));
+  for (const ScalarCase& row : kScalarCases) cases.push_back(scalar_case(row));
   const auto add = [&](const char* name, std::string_view source, int architecture, int threads,
                        int shared_bytes, int output_words) {
     cases.push_back({name, std::string(source), architecture, threads, shared_bytes,
@@ -388,8 +424,9 @@ Status compare_self_check(const SelfCheckCase& check, std::span<const uint32_t> 
     ++count;
   }
   if (count == 0) return {};
-  return fail(ErrorCode::kDeviceError, "{}: {} of {} words differ; word {} is {:#010x}, expected {:#010x}",
-              check.name, count, expected.size(), first, found[first], expected[first]);
+  return fail(ErrorCode::kDeviceError,
+              "{}: {} of {} words differ; word {} is {:#010x}, expected {:#010x}", check.name,
+              count, expected.size(), first, found[first], expected[first]);
 }
 
 }  // namespace anybit::vm

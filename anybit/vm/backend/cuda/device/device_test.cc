@@ -81,8 +81,8 @@ TEST(Device, Tf32RoundsAwayAtTies) {
                                        numeric::Overflow::kSpecial};
   for (u64 bits = 0; bits < u64{1} << 32; bits += 4096 - 1) {
     const float x = ab::bits_float(static_cast<u32>(bits));
-    const u32 expected = std::isnan(x) ? 0x7fffe000u : numeric::encode(numeric::kTf32, x, kAway)
-                                                           << 13;
+    const u32 expected =
+        std::isnan(x) ? 0x7fffe000u : numeric::encode(numeric::kTf32, x, kAway) << 13;
     ASSERT_EQ(ab::float_bits(ab::f32_to_tf32(x)), expected) << x;
   }
 }
@@ -165,16 +165,15 @@ TEST(Device, Bits) {
     EXPECT_EQ(ab::funnel_right(a, b, s), static_cast<u32>(both >> (s & 31)));
     EXPECT_EQ(ab::funnel_left(a, b, s), static_cast<u32>(both << (s & 31) >> 32));
     const u32 len = word(5 * i + 4) % 40;
-    EXPECT_EQ(ab::bit_extract(a, s, len), static_cast<u32>((s > 31 ? 0 : u64{a} >> s) &
-                                                           ((u64{1} << len) - 1)));
+    EXPECT_EQ(ab::bit_extract(a, s, len),
+              static_cast<u32>((s > 31 ? 0 : u64{a} >> s) & ((u64{1} << len) - 1)));
     // bfe.s32: bit beyond 31 read as bit 31.
     const auto wide = static_cast<int64_t>(static_cast<int32_t>(a)) >> std::min(s, 40u);
-    const int64_t field = len == 0 ? 0 : static_cast<int64_t>(static_cast<u64>(wide) << (64 - len))
-                                             >> (64 - len);
+    const int64_t field =
+        len == 0 ? 0 : static_cast<int64_t>(static_cast<u64>(wide) << (64 - len)) >> (64 - len);
     EXPECT_EQ(ab::bit_extract_signed(a, s, len), static_cast<int32_t>(field)) << s << " " << len;
     const u64 mask = ((u64{1} << len) - 1) << s;
-    EXPECT_EQ(ab::bit_insert(a, c, s, len),
-              static_cast<u32>((a & ~mask) | ((u64{c} << s) & mask)));
+    EXPECT_EQ(ab::bit_insert(a, c, s, len), static_cast<u32>((a & ~mask) | ((u64{c} << s) & mask)));
     EXPECT_EQ(ab::brev(ab::brev(a)), a);
     EXPECT_EQ(ab::brev(1u << (s & 31)), 0x80000000u >> (s & 31));
   }

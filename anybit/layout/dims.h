@@ -18,8 +18,8 @@ inline constexpr int kMaxRank = 8;
 /// The most elements a tile may have, and the most threads that may share it.
 inline constexpr int64_t kMaxElements = int64_t{1} << 31;
 
-/// A shape or coordinates: at most kMaxRank integers, most significant dimension first. A contiguous
-/// range, so it converts to std::span<const int64_t>.
+/// A shape or coordinates: at most kMaxRank integers, most significant dimension first. A
+/// contiguous range, so it converts to std::span<const int64_t>.
 class Dims {
  public:
   constexpr Dims() = default;

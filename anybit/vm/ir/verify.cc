@@ -1,5 +1,6 @@
 #include "anybit/vm/ir/verify.h"
 
+#include <algorithm>
 #include <set>
 #include <unordered_map>
 
@@ -8,6 +9,20 @@
 
 namespace anybit::vm {
 namespace {
+
+bool is_identifier(std::string_view name) {
+  const auto is_letter = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+  };
+  return !name.empty() && is_letter(name[0]) && std::ranges::all_of(name, [&](char c) {
+    return is_letter(c) || (c >= '0' && c <= '9') || c == '.';
+  });
+}
+
+/// What the text form reads as a literal.
+bool is_literal_word(std::string_view name) {
+  return name == "true" || name == "false" || name == "inf" || name == "nan";
+}
 
 Status check_operand_memory(const Program& program, ValueId id, const OperandInfo& info) {
   if (id == kNoValue) {
@@ -65,7 +80,10 @@ class Verifier {
   };
 
   Status check_header() {
-    if (program_.name.empty()) return fail(ErrorCode::kInvalidArgument, "a kernel without a name");
+    if (!is_identifier(program_.name) || program_.name.find('.') != std::string::npos) {
+      return fail(ErrorCode::kInvalidArgument, "kernel '{}': expected a name of letters, digits, _",
+                  program_.name);
+    }
     if (program_.num_warps < 1 || program_.num_warps > kMaxWarps) {
       return fail(ErrorCode::kInvalidArgument, "warps {}, expected 1 to {}", program_.num_warps,
                   kMaxWarps);
@@ -77,7 +95,15 @@ class Verifier {
       }
     }
     names.clear();
+    for (const Variable& variable : program_.variables) {
+      if (!is_identifier(variable.name) || is_literal_word(variable.name)) {
+        return fail(ErrorCode::kInvalidArgument, "'{}' cannot name a scalar", variable.name);
+      }
+    }
     for (const Value& value : program_.values) {
+      if (!is_identifier(value.name)) {
+        return fail(ErrorCode::kInvalidArgument, "'{}' cannot name a tile", value.name);
+      }
       if (!names.insert(value.name).second) {
         return fail(ErrorCode::kInvalidArgument, "two tiles are named %{}", value.name);
       }
@@ -237,6 +263,7 @@ class Verifier {
     const InstructionInfo& info = instruction_info(instruction.opcode);
     Status status = check_shape_of(instruction, info);
     if (status) status = check_instruction_types(instruction, info);
+    if (status && instruction.result != kNoValue) status = check_layout_of(instruction.result);
     if (status && stage_ == VerifyStage::kWithLayouts) status = check_layouts(instruction, info);
     if (!status) return with_context(status.error(), info.name);
     if (instruction.opcode == Opcode::kFreeShared) ANYBIT_TRY(free_shared(instruction));
@@ -325,6 +352,7 @@ class Verifier {
     }
     if (value.type.space != MemorySpace::kRegister) return {};
     const auto& held = value.type.register_layout;
+    if (!held && stage_ == VerifyStage::kBeforeLayouts) return {};
     if (!held) return fail(ErrorCode::kInvalidArgument, "%{} has no layout", value.name);
     if (!(held->shape() == layout::Dims(value.type.shape)) || held->num_threads() != num_threads_) {
       return fail(ErrorCode::kInvalidArgument,
@@ -336,7 +364,6 @@ class Verifier {
   }
 
   Status check_layouts(const Instruction& instruction, const InstructionInfo& info) {
-    if (instruction.result != kNoValue) ANYBIT_TRY(check_layout_of(instruction.result));
     const InstructionView view{program_, instruction, num_threads_};
     for (size_t i = 0; i < instruction.operands.size(); ++i) {
       if (instruction.operands[i] == kNoValue || !info.required_layout) continue;

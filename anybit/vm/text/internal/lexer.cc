@@ -181,10 +181,9 @@ Result<Token> Lexer::take_layout() {
       ++line_;
       line_start_ = position_ + 1;
     }
-    if (c == '(' || c == '[') ++depth;
-    if (c == ')' || c == ']') --depth;
-    if (c == '{' || c == '}' || c == '%') break;
-    if (c == '=' && depth <= 0) break;
+    if (c == '(' || c == '[' || c == '{') ++depth;
+    if (c == ')' || c == ']' || c == '}') --depth;
+    if (depth < 0 || c == '%' || (c == '=' && depth == 0)) break;
   }
   layout.text = source_.substr(start, position_ - start);
   while (!layout.text.empty() &&

@@ -25,10 +25,12 @@ const InstructionInfo& copy_async_instruction() {
           "it. "
           "The bytes may be read after `copy_async_commit`, a `copy_async_wait` that covers the "
           "group, and a `sync`. Needs runs of 4, 8 or 16 bytes that are contiguous and aligned in "
-          "both; a program where that cannot be proved is refused with the reason.",
+          "both; a program where that cannot be proved is refused with the reason. "
+          "`in_bounds=true` "
+          "promises that the tile lies inside.",
       .example = "copy_async(%s, %x, offset=[row, k])",
       .operands = {{"shared", MemorySpace::kShared}, {"global", MemorySpace::kGlobal}},
-      .attributes = {{"offset", AttributeKind::kExprs}},
+      .attributes = {{"offset", AttributeKind::kExprs}, {"in_bounds", AttributeKind::kFlag, true}},
       .effects = kReadsGlobal | kWritesShared,
       .infer_type = infer_type};
   return kInfo;

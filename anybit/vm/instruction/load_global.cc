@@ -30,12 +30,15 @@ const InstructionInfo& load_global_instruction() {
           "Element x of the result is element x + offset of the operand; a tile of lower rank "
           "spans "
           "the last dimensions. Elements outside the operand read as code 0 and touch no memory. "
-          "`cache=streaming` says that the data is read once.",
+          "`cache=streaming` says that the data is read once. `in_bounds=true` promises that the "
+          "tile "
+          "lies inside, which spares the tests; breaking it is an error of the program.",
       .example = "%a = load_global(%x, offset=[block.x * 64, k], shape=[64, 32])",
       .operands = {{"global", MemorySpace::kGlobal}},
       .attributes = {{"offset", AttributeKind::kExprs},
                      {"shape", AttributeKind::kIntegers},
-                     {"cache", AttributeKind::kName, true, kCacheNames}},
+                     {"cache", AttributeKind::kName, true, kCacheNames},
+                     {"in_bounds", AttributeKind::kFlag, true}},
       .result = ResultKind::kAlways,
       .effects = kReadsGlobal,
       .infer_type = infer_type,

@@ -24,10 +24,12 @@ const InstructionInfo& store_global_instruction() {
           "Element x of the tile goes to element x + offset; a tile of lower rank spans the last "
           "dimensions. Elements outside the tensor are not written. Where several threads hold an "
           "element, one of them writes it. Elements of less than a byte are written by threads "
-          "that hold whole bytes of them, or the program is refused.",
+          "that hold whole bytes of them, or the program is refused. `in_bounds=true` promises "
+          "that the "
+          "tile lies inside.",
       .example = "store_global(%y, %v, offset=[block.x * 64, 0])",
       .operands = {{"global", MemorySpace::kGlobal}, {"tile", MemorySpace::kRegister}},
-      .attributes = {{"offset", AttributeKind::kExprs}},
+      .attributes = {{"offset", AttributeKind::kExprs}, {"in_bounds", AttributeKind::kFlag, true}},
       .effects = kWritesGlobal,
       .infer_type = infer_type,
       .propose_layouts = rules::propose_default_operand};

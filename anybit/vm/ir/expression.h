@@ -28,7 +28,7 @@ enum class ExprKind : uint8_t {
   kNegate,
   kNot,      // bool
   kConvert,  // i32(x), i64(x), f32(x): f32 to integer truncates and saturates, NaN gives 0.
-  kAdd,      // Integers wrap, as in two's complement.
+  kAdd,      // Integers: leaving the range is an error of the program (evaluate() wraps).
   kSub,
   kMul,
   kDiv,  // Integers: toward zero. Dividing an integer by zero is an error of the program.

@@ -1,0 +1,137 @@
+// Instructions that make, move and re-index register tiles.
+#include "anybit/layout/register_layout_ops.h"
+#include "anybit/vm/backend/cuda/cast/emit_cast.h"
+#include "anybit/vm/backend/cuda/emit/internal/elementwise.h"
+#include "anybit/vm/backend/cuda/emit/internal/emit_table.h"
+
+namespace anybit::vm::cuda {
+namespace {
+
+/// result[e] = source[places[e]], code by code; whole words where the places allow.
+void emit_gather_places(Emitter& out, ValueId result, ValueId source,
+                        const std::vector<int64_t>& places) {
+  out.declare(result);
+  if (is_identity(places)) {
+    out.line("#pragma unroll");
+    out.line("for (int i = 0; i < {}; ++i) {}[i] = {}[i];",
+             out.num_words(out.program().type_of(result)), out.tile(result), out.tile(source));
+    return;
+  }
+  if (out.program().type_of(result).element.bits == 16) {
+    const auto count = static_cast<int64_t>(places.size());
+    for (int64_t w = 0; w < (count + 1) / 2; ++w) {
+      const int64_t low = places[2 * w], high = 2 * w + 1 < count ? places[2 * w + 1] : low;
+      out.line("{}[{}] = {};", out.tile(result), w, out.pair(source, low, high));
+    }
+    return;
+  }
+  out.write_codes(
+      result, [&](int64_t e) { return out.code(source, places[e]); }, true);
+}
+
+std::vector<int64_t> identity_places(int64_t count) {
+  std::vector<int64_t> places;
+  for (int64_t e = 0; e < count; ++e) places.push_back(e);
+  return places;
+}
+
+}  // namespace
+
+Status emit_full(Emitter& out, const InstructionView& view) {
+  const numeric::ElementFormat& element = view.result().element;
+  const std::string value = out.fresh("value");
+  const uint64_t mask = element.bits == 32 ? 0xffffffffu : (uint64_t{1} << element.bits) - 1;
+  out.line("const ab::u32 {} = {} & {:#x}u;", value,
+           encode_number(element, out.scalar(view.attribute<Expr>(2))), mask);
+  out.declare(view.instruction.result);
+  out.write_codes(
+      view.instruction.result, [&](int64_t) { return value; }, true);
+  return {};
+}
+
+Status emit_iota(Emitter& out, const InstructionView& view) {
+  const auto& layout = *view.result().register_layout;
+  const int dim = static_cast<int>(view.integer(1));
+  const std::string thread = out.thread_coordinate(layout, dim);
+  out.declare(view.instruction.result);
+  out.write_codes(
+      view.instruction.result,
+      [&](int64_t e) {
+        return fmt::format("(ab::u32)({} + {})", thread, layout.coordinates(0, e)[dim]);
+      },
+      true);
+  return {};
+}
+
+Status emit_random(Emitter& out, const InstructionView& view) {
+  const auto& layout = *view.result().register_layout;
+  std::vector<layout::Digit> digits(layout.thread_digits().begin(), layout.thread_digits().end());
+  const layout::Dims strides = layout::row_major_strides(layout.shape());
+  std::vector<int64_t> weights;
+  for (const layout::Digit& digit : digits) {
+    weights.push_back(digit.is_replicated() ? 0 : digit.stride * strides[digit.dim]);
+  }
+  const std::string first = out.fresh("item"), seed = out.fresh("seed");
+  out.line("const ab::u64 {} = (ab::u64)(long long)({}) + {};", first,
+           out.scalar(view.attribute<Expr>(2)), out.thread_sum(digits, weights));
+  out.line("const ab::u64 {} = (ab::u64)(long long)({});", seed,
+           out.scalar(view.attribute<Expr>(1)));
+  out.declare(view.instruction.result);
+  out.write_codes(
+      view.instruction.result,
+      [&](int64_t e) {
+        return fmt::format("ab::philox_word({}, {} + {}u)", seed, first, layout.local_offset(e));
+      },
+      true);
+  return {};
+}
+
+Status emit_view(Emitter& out, const InstructionView& view) {
+  const ValueId result = view.instruction.result, source = view.instruction.operands[0];
+  out.declare(result);
+  out.line("#pragma unroll");
+  out.line("for (int i = 0; i < {}; ++i) {}[i] = {}[i];", out.num_words(view.result()),
+           out.tile(result), out.tile(source));
+  return {};
+}
+
+Status emit_cast(Emitter& out, const InstructionView& view) {
+  const TensorType &from = view.operand(0), &to = view.result();
+  const int64_t count = to.register_layout->local_size();
+  std::string name = fmt::format("cast_{}_to_{}_{}", tile_element_name(from.element),
+                                 tile_element_name(to.element), count);
+  if (!out.has_function(name)) {
+    ANYBIT_ASSIGN(const std::string text,
+                  emit_cast_function(from.element, to.element, count, name));
+    out.add_function(name, text);
+  }
+  out.declare(view.instruction.result);
+  out.line("{}({}, {});", name, out.tile(view.instruction.operands[0]),
+           out.tile(view.instruction.result));
+  return {};
+}
+
+Status emit_reshape(Emitter& out, const InstructionView& view) {
+  const auto &to = *view.result().register_layout, &from = *view.operand(0).register_layout;
+  std::vector<int64_t> places;
+  for (int64_t e = 0; e < to.local_size(); ++e) {
+    places.push_back(from.locate(to.local_offset(e)).local);
+  }
+  emit_gather_places(out, view.instruction.result, view.instruction.operands[0], places);
+  return {};
+}
+
+Status emit_permute(Emitter& out, const InstructionView& view) {
+  emit_gather_places(out, view.instruction.result, view.instruction.operands[0],
+                     identity_places(view.result().register_layout->local_size()));
+  return {};
+}
+
+Status emit_assign(Emitter& out, const InstructionView& view) {
+  out.line("#pragma unroll");
+  out.line("for (int i = 0; i < {}; ++i) {}[i] = {}[i];", out.num_words(view.operand(0)),
+           out.tile(view.instruction.operands[0]), out.tile(view.instruction.operands[1]));
+  return {};
+}
+
+}  // namespace anybit::vm::cuda

@@ -1,0 +1,122 @@
+// The state of one emission: the text so far, names of scalars and tiles, what threads know of
+// their place. One function a row of the instruction table writes with it (emit_table.h).
+#pragma once
+
+#include <fmt/format.h>
+
+#include <functional>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "anybit/vm/backend/cuda/emit/emit.h"
+#include "anybit/vm/ir/instruction_info.h"
+#include "anybit/vm/pass/scalar_analysis.h"
+#include "anybit/vm/pass/shared_plan.h"
+
+namespace anybit::vm::cuda {
+
+class Emitter {
+ public:
+  Emitter(const Program& program, const SharedPlan& shared, const EmitOptions& options);
+
+  Result<EmittedKernel> run();
+
+  const Program& program() const { return program_; }
+  const ScalarAnalysis& scalars() const { return scalars_; }
+  const SharedPlan& shared_plan() const { return shared_; }
+  int architecture() const { return options_.architecture; }
+
+  /// Appends one indented line.
+  template <class... Args>
+  void line(fmt::format_string<Args...> format, Args&&... args) {
+    append(fmt::format(format, std::forward<Args>(args)...));
+  }
+  /// A line that opens a brace, and the brace's end.
+  template <class... Args>
+  void open(fmt::format_string<Args...> format, Args&&... args) {
+    append(fmt::format(format, std::forward<Args>(args)...) + " {");
+    ++depth_;
+  }
+  void close();
+
+  /// Takes back the lines written since mark().
+  size_t mark() const { return body_.size(); }
+  void rewind(size_t mark) { body_.resize(mark); }
+
+  /// A name nothing else has: "run3".
+  std::string fresh(std::string_view stem);
+  void note(std::string text);
+  /// A device function before the kernel, once for each key.
+  void add_function(const std::string& key, const std::string& text);
+  bool has_function(const std::string& key) const { return functions_.contains(key); }
+
+  /// The C++ text of a scalar expression; operands are in parentheses where needed.
+  std::string scalar(const Expr& expr) const;
+
+  /// The array of words of a register tile, and how many it has.
+  std::string tile(ValueId id) const;
+  int64_t num_words(const TensorType& type) const;
+  /// Declares the words of a tile.
+  void declare(ValueId id);
+
+  /// Code `local` of a tile as a u32 expression, zero-extended.
+  std::string code(ValueId id, int64_t local) const;
+  /// Element `local` as a value to compute with: float of floats, int or u32 of integers.
+  std::string number(ValueId id, int64_t local) const;
+  /// Two elements of a 16-bit tile in one word, `low` in the lower half.
+  std::string pair(ValueId id, int64_t low, int64_t high) const;
+  /// Writes all codes of a tile from u32 expressions, which must be below 2^bits unless `masked`.
+  void write_codes(ValueId id, const std::function<std::string(int64_t)>& code, bool masked);
+
+  /// The thread's index among those that execute here: "tid", or relative to the group.
+  std::string thread() const;
+  int64_t num_threads() const { return num_threads_; }
+  /// Whether all threads of the CTA execute here.
+  bool is_whole_cta() const { return group_.empty(); }
+  /// Every thread that executes here waits for all of them.
+  void barrier();
+
+  /// sum over `digits` of (their value in the thread index) * weight(i), as an int expression;
+  /// "0" where nothing varies. Kept in a variable at the top of the kernel.
+  std::string thread_sum(const std::vector<layout::Digit>& digits,
+                         const std::vector<int64_t>& weights);
+  /// The part of coordinate `dim` that the thread contributes.
+  std::string thread_coordinate(const layout::RegisterLayout& layout, int dim);
+  /// A condition that holds in exactly one of the threads that hold an element; empty: all do.
+  std::string first_holder(const layout::RegisterLayout& layout);
+
+  /// The byte address of the scratch area of shared memory, and its size so far.
+  std::string scratch(int64_t bytes);
+
+  Status emit_block(const Block& block);
+
+ private:
+  void append(const std::string& text);
+  Status emit_statement(const Statement& statement);
+  Status emit_for(const Statement& statement);
+  Status emit_threads(const Statement& statement);
+  Status emit_instruction(const Statement& statement);
+  std::string scalar_call(const Expr& expr) const;
+
+  const Program& program_;
+  const SharedPlan& shared_;
+  const EmitOptions options_;
+  ScalarAnalysis scalars_;
+  std::string body_, prologue_;
+  std::map<std::string, std::string> functions_;
+  std::vector<std::string> function_order_;
+  std::map<std::string, std::string> thread_sums_;
+  std::vector<std::string> variable_names_, tile_names_;
+  std::vector<std::string> notes_;
+  std::string group_;  // The variable with the thread's index in the group; empty: the CTA.
+  int64_t num_threads_;
+  int64_t num_groups_ = 0;
+  int64_t scratch_bytes_ = 0;
+  int depth_ = 1;
+  int next_name_ = 0;
+  int line_number_ = 0;
+};
+
+}  // namespace anybit::vm::cuda

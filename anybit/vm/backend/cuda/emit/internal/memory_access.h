@@ -1,0 +1,86 @@
+// How a register tile meets memory: which of its elements are neighbours there, how wide an access
+// may be, and where each begins.
+#pragma once
+
+#include "anybit/vm/backend/cuda/emit/internal/emitter.h"
+
+namespace anybit::vm::cuda {
+
+/// Elements [first_local, first_local + count) of every thread are neighbours in memory.
+struct AccessPlan {
+  int64_t count = 1;       // Elements of a run; a power of two.
+  int64_t unit_bytes = 1;  // Width of an access: 1, 2, 4, 8, 16; 0: less than a byte.
+  int64_t run_bytes() const { return units * unit_bytes; }
+  int64_t units = 1;  // Accesses of a run.
+};
+
+/// Runs for elements of `bits` when element 0 of each run is at a multiple of `alignment` elements
+/// and memory begins at a multiple of 16 bytes. `contiguous`: elements that follow each other in
+/// the last dimension follow each other in memory. `limit`: at most so many elements a run.
+AccessPlan plan_access(const layout::RegisterLayout& layout, int bits, int64_t alignment,
+                       bool contiguous, int64_t limit);
+
+/// A global access of tile `tile` with layout `layout` at `offset` of tensor `global`: pointers,
+/// indices and the runs, declared in the text.
+class GlobalAccess {
+ public:
+  /// Writes the declarations that all runs share.
+  GlobalAccess(Emitter& out, const TensorType& global, const std::string& pointer,
+               const std::vector<Expr>& offset, const layout::RegisterLayout& layout,
+               bool in_bounds, int64_t limit = 1 << 20);
+
+  const AccessPlan& plan() const { return plan_; }
+  int64_t num_runs() const { return layout_.local_size() / plan_.count; }
+  /// Pointer to the first byte of run r, as an expression. Pre: unit_bytes > 0.
+  std::string address(int64_t r) const;
+  /// Bit offset of run r from the tensor's pointer. Of accesses of less than a byte.
+  std::string bit_offset(int64_t r) const;
+  /// When run r lies inside the tensor; empty: always.
+  std::string condition(int64_t r) const;
+
+ private:
+  void plan(int64_t limit);
+  /// sum of c_d(first local of r) * stride_d as a constant, and what is not constant as text.
+  std::string element_delta(int64_t r, int64_t& constant) const;
+
+  Emitter& out_;
+  const TensorType& global_;
+  const std::vector<Expr>& offset_;
+  const layout::RegisterLayout layout_;
+  const int lead_;  // Dimensions of the tensor before those of the tile.
+  bool in_bounds_;
+  int64_t alignment_ = 1;
+  AccessPlan plan_;
+  std::string first_;                 // Element index of the thread's first element, i64.
+  std::string pointer_;               // Of the tensor.
+  std::vector<std::string> indices_;  // Of the thread's first element, by dimension; empty: inside.
+};
+
+/// A shared access: addresses of runs of a shared tile under a register layout.
+class SharedAccess {
+ public:
+  /// `shared` must outlive this. `bits` of an element.
+  SharedAccess(Emitter& out, const SharedView& shared, int bits,
+               const layout::RegisterLayout& layout, int64_t limit = 1 << 20);
+
+  const AccessPlan& plan() const { return plan_; }
+  int64_t num_runs() const { return layout_.local_size() / plan_.count; }
+  /// Shared byte address of run r, as a u32 expression.
+  std::string address(int64_t r) const;
+
+ private:
+  const SharedView& shared_;
+  const layout::RegisterLayout layout_;
+  const int bits_;
+  AccessPlan plan_;
+  std::string first_;  // Linear element index of the thread's first element, before the swizzle.
+};
+
+/// Text that reads run r into the words of a tile, or writes it from them; `address` is a pointer
+/// or shared address. `space` is "global" or "shared"; `suffix` goes into the template arguments.
+void emit_run_load(Emitter& out, ValueId tile, const AccessPlan& plan, int64_t r, int bits,
+                   std::string_view space, const std::string& address, std::string_view suffix);
+void emit_run_store(Emitter& out, ValueId tile, const AccessPlan& plan, int64_t r, int bits,
+                    std::string_view space, const std::string& address);
+
+}  // namespace anybit::vm::cuda

@@ -1,0 +1,150 @@
+#include "anybit/vm/pass/layout_inference.h"
+
+#include "anybit/layout/register_layout_text.h"
+#include "anybit/vm/ir/instruction_info.h"
+#include "anybit/vm/ir/verify.h"
+
+namespace anybit::vm {
+namespace {
+
+/// An instruction of the program and the number of threads that execute it.
+struct Site {
+  const Statement* statement;
+  int64_t num_threads;
+};
+
+void collect_sites(const Block& block, int64_t num_threads, std::vector<Site>& sites) {
+  for (const Statement& statement : block) {
+    const int64_t inner =
+        statement.kind == StatementKind::kThreads ? statement.num_threads : num_threads;
+    if (statement.kind == StatementKind::kInstruction) sites.push_back({&statement, num_threads});
+    collect_sites(statement.body, inner, sites);
+    collect_sites(statement.else_body, inner, sites);
+  }
+}
+
+class Inference {
+ public:
+  explicit Inference(Program& program) : program_(program) {
+    collect_sites(program.body, program.num_threads(), sites_);
+  }
+
+  std::vector<LayoutDecision> run() {
+    for (const Site& site : sites_) note_annotation(site);
+    while (step()) {
+    }
+    return std::move(decisions_);
+  }
+
+ private:
+  void note_annotation(const Site& site) {
+    const ValueId result = site.statement->instruction.result;
+    if (result == kNoValue || !program_.type_of(result).register_layout) return;
+    note(site, result, "annotated");
+  }
+
+  void note(const Site& site, ValueId value, std::string_view rule) {
+    decisions_.push_back({value, std::string(rule),
+                          std::string(instruction_name(site.statement->instruction)),
+                          site.statement->location.line});
+  }
+
+  /// Takes the first rule that applies. False: none does.
+  bool step() {
+    for (const RulePriority priority : {RulePriority::kFixed, RulePriority::kForward,
+                                        RulePriority::kBackward, RulePriority::kDefault}) {
+      for (const Site& site : sites_) {
+        if (apply(site, priority)) return true;
+      }
+    }
+    return false;
+  }
+
+  bool apply(const Site& site, RulePriority priority) {
+    const Instruction& instruction = site.statement->instruction;
+    const InstructionInfo& info = instruction_info(instruction.opcode);
+    if (info.propose_layouts == nullptr) return false;
+    const InstructionView view{program_, instruction, site.num_threads};
+    bool applied = false;
+    for (const LayoutProposal& proposal : info.propose_layouts(view, priority)) {
+      TensorType& type = program_.type_of(proposal.value);
+      if (type.register_layout || !(proposal.layout.shape() == layout::Dims(type.shape)) ||
+          proposal.layout.num_threads() != site.num_threads) {
+        continue;
+      }
+      type.register_layout = proposal.layout;
+      note(site, proposal.value, proposal.rule);
+      applied = true;
+    }
+    return applied;
+  }
+
+  Program& program_;
+  std::vector<Site> sites_;
+  std::vector<LayoutDecision> decisions_;
+};
+
+/// Rebuilds blocks with convert_layout before the instructions that need it.
+class ConversionInsertion {
+ public:
+  explicit ConversionInsertion(Program& program) : program_(program) {}
+
+  void run(Block& block, int64_t num_threads) {
+    Block rebuilt;
+    for (Statement& statement : block) {
+      const int64_t inner =
+          statement.kind == StatementKind::kThreads ? statement.num_threads : num_threads;
+      run(statement.body, inner);
+      run(statement.else_body, inner);
+      if (statement.kind == StatementKind::kInstruction) {
+        convert_operands(statement, num_threads, rebuilt);
+      }
+      rebuilt.push_back(std::move(statement));
+    }
+    block = std::move(rebuilt);
+  }
+
+ private:
+  void convert_operands(Statement& statement, int64_t num_threads, Block& before) {
+    Instruction& instruction = statement.instruction;
+    const InstructionInfo& info = instruction_info(instruction.opcode);
+    if (info.required_layout == nullptr) return;
+    for (size_t i = 0; i < instruction.operands.size(); ++i) {
+      const ValueId source = instruction.operands[i];
+      if (source == kNoValue || program_.type_of(source).space != MemorySpace::kRegister) continue;
+      const auto required = info.required_layout({program_, instruction, num_threads}, i);
+      if (!required || *required == *program_.type_of(source).register_layout) continue;
+      TensorType type = program_.type_of(source);
+      type.register_layout = required;
+      const ValueId converted = program_.add_value(
+          fmt::format("{}_as_{}", program_.values[source].name, program_.values.size()),
+          std::move(type));
+      Statement conversion;
+      conversion.location = statement.location;
+      conversion.instruction = {Opcode::kConvertLayout, {source}, {}, converted};
+      before.push_back(std::move(conversion));
+      instruction.operands[i] = converted;
+    }
+  }
+
+  Program& program_;
+};
+
+}  // namespace
+
+Result<LayoutInference> infer_layouts(Program program) {
+  LayoutInference result;
+  result.decisions = Inference(program).run();
+  for (const Value& value : program.values) {
+    if (value.type.space != MemorySpace::kRegister || value.type.register_layout) continue;
+    return fail(ErrorCode::kInvalidArgument,
+                "%{}: no rule gives it a layout; annotate it: %{}: {}{} @ ...", value.name,
+                value.name, tile_element_name(value.type.element), shape_text(value.type.shape));
+  }
+  ConversionInsertion(program).run(program.body, program.num_threads());
+  ANYBIT_TRY(verify(program, VerifyStage::kWithLayouts));
+  result.program = std::move(program);
+  return result;
+}
+
+}  // namespace anybit::vm

@@ -1,0 +1,296 @@
+#include "anybit/vm/pass/shared_plan.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <map>
+#include <set>
+
+#include "anybit/layout/register_layout_ops.h"
+#include "anybit/vm/ir/instruction_info.h"
+
+namespace anybit::vm {
+
+using layout::Swizzle;
+
+namespace {
+
+constexpr int64_t kAlignment = 128;  // Bytes; of every allocation.
+
+std::vector<int64_t> row_major(const std::vector<int64_t>& shape) {
+  std::vector<int64_t> strides(shape.size(), 1);
+  for (size_t d = shape.size() - 1; d > 0; --d) strides[d - 1] = strides[d] * shape[d];
+  return strides;
+}
+
+/// Elements a thread accesses at once under a swizzle that keeps 2^base neighbours together.
+int64_t access_run(const SharedTraffic& access, int bits, int64_t base) {
+  if (access.strides.back() != 1) return 1;
+  int64_t run = layout::contiguous_local_run(*access.layout);
+  while (run > 1 && (run * bits > 128 || run > (int64_t{1} << base))) run /= 2;
+  return run;
+}
+
+int64_t access_cycles(const SharedTraffic& access, int bits, const Swizzle& swizzle, int64_t run) {
+  std::vector<int64_t> addresses;
+  const int64_t lanes = std::min<int64_t>(kWarpSize, access.layout->num_threads());
+  for (int64_t t = 0; t < lanes; ++t) {
+    const layout::Dims x = access.layout->coordinates(t, 0);
+    int64_t linear = 0;
+    for (int d = 0; d < x.size(); ++d) linear += x[d] * access.strides[static_cast<size_t>(d)];
+    addresses.push_back(swizzle.apply(linear) * bits / 8);
+  }
+  const int64_t bytes = std::bit_floor(static_cast<uint64_t>(std::max<int64_t>(run * bits / 8, 1)));
+  const int64_t repeats = access.layout->local_size() / run;
+  return bank_cycles(addresses, bytes) * repeats;
+}
+
+class Planner {
+ public:
+  explicit Planner(const Program& program) : program_(program) {}
+
+  Result<SharedPlan> run() {
+    plan_.views.resize(program_.values.size());
+    number(program_.body);
+    Status status;
+    for_each_statement(program_.body, [&](const Statement& s) {
+      if (status && s.kind == StatementKind::kInstruction) status = visit(s.instruction);
+    });
+    if (!status) return tl::make_unexpected(status.error());
+    for (const ValueId id : allocations_) choose(id);
+    place();
+    for (SharedView& view : plan_.views) {
+      if (view.storage == kNoValue) continue;
+      view.byte_offset = plan_.view(view.storage).byte_offset;
+      view.swizzle = plan_.view(view.storage).swizzle;
+    }
+    return std::move(plan_);
+  }
+
+ private:
+  struct Life {
+    int64_t begin = 0;
+    int64_t end = INT64_MAX;
+  };
+
+  /// Positions of allocations and frees in program order.
+  void number(const Block& block) {
+    for_each_statement(block, [&](const Statement& s) {
+      ++position_;
+      if (s.kind != StatementKind::kInstruction) return;
+      if (s.instruction.opcode == Opcode::kAllocShared) {
+        lives_[s.instruction.result].begin = position_;
+      } else if (s.instruction.opcode == Opcode::kFreeShared) {
+        lives_[s.instruction.operands[0]].end = position_;
+      }
+    });
+  }
+
+  Status visit(const Instruction& instruction) {
+    switch (instruction.opcode) {
+      case Opcode::kAllocShared: return allocate(instruction.result);
+      case Opcode::kSliceShared: return slice(instruction);
+      case Opcode::kReshapeShared: return reshape(instruction);
+      case Opcode::kPermuteShared: {
+        SharedView view = plan_.view(instruction.operands[0]);
+        const auto& dims = std::get<std::vector<int64_t>>(instruction.attributes[0]);
+        for (size_t d = 0; d < dims.size(); ++d) {
+          view.strides[d] = plan_.view(instruction.operands[0]).strides[dims[d]];
+        }
+        plan_.views[instruction.result] = std::move(view);
+        return {};
+      }
+      case Opcode::kLoadShared: note(instruction.operands[0], instruction.result); return {};
+      case Opcode::kStoreShared: note(instruction.operands[0], instruction.operands[1]); return {};
+      default: return {};
+    }
+  }
+
+  Status allocate(ValueId id) {
+    const TensorType& type = program_.type_of(id);
+    SharedView& view = plan_.views[id];
+    view.storage = id;
+    view.strides = row_major(type.shape);
+    if (type.shared_layout) ANYBIT_TRY(take_annotation(*type.shared_layout, type, view));
+    allocations_.push_back(id);
+    return {};
+  }
+
+  static Status take_annotation(const layout::SharedLayout& annotated, const TensorType& type,
+                                SharedView& view) {
+    std::vector<int> modes_of(type.shape.size(), 0);
+    for (const layout::SharedMode& mode : annotated.modes()) {
+      view.strides[static_cast<size_t>(mode.dim)] = mode.stride;
+      ++modes_of[static_cast<size_t>(mode.dim)];
+    }
+    if (annotated.base_offset() != 0 ||
+        std::any_of(modes_of.begin(), modes_of.end(), [](int count) { return count > 1; })) {
+      return fail(ErrorCode::kUnsupported, "a shared tile whose dimensions have several strides: {}",
+                  layout::to_string(annotated));
+    }
+    view.swizzle = annotated.swizzle();
+    return {};
+  }
+
+  Status slice(const Instruction& instruction) {
+    SharedView view = plan_.view(instruction.operands[0]);
+    const auto& offset = std::get<std::vector<Expr>>(instruction.attributes[0]);
+    for (size_t d = 0; d < offset.size(); ++d) {
+      if (offset[d].is_integer(0)) continue;
+      view.offsets.emplace_back(offset[d], view.strides[d]);
+    }
+    plan_.views[instruction.result] = std::move(view);
+    return {};
+  }
+
+  /// Splits and merges dimensions where the strides allow: dimensions of both shapes are matched
+  /// from the right in groups of equal size.
+  Status reshape(const Instruction& instruction) {
+    const TensorType& from = program_.type_of(instruction.operands[0]);
+    const TensorType& to = program_.type_of(instruction.result);
+    SharedView view = plan_.view(instruction.operands[0]);
+    const std::vector<int64_t> old_strides = view.strides;
+    view.strides.assign(to.shape.size(), 1);
+    size_t f = from.shape.size(), t = to.shape.size();
+    while (f > 0 || t > 0) {
+      // One group: dimensions [f0, f) hold as many elements as [t0, t).
+      const size_t f_end = f, t_end = t;
+      int64_t f_size = 1, t_size = 1;
+      do {
+        if (f > 0 && (f_size <= t_size || t == 0)) {
+          f_size *= from.shape[--f];
+        } else {
+          t_size *= to.shape[--t];
+        }
+      } while (f_size != t_size);
+      int64_t unit = 1;
+      for (size_t d = f_end; d-- > f;) {
+        if (from.shape[d] != 1) {
+          unit = old_strides[d];
+          break;
+        }
+      }
+      int64_t expected = unit;
+      for (size_t d = f_end; d-- > f;) {
+        if (from.shape[d] != 1 && old_strides[d] != expected) {
+          return fail(ErrorCode::kUnsupported, "reshape_shared {} to {} under strides {}",
+                      shape_text(from.shape), shape_text(to.shape), shape_text(old_strides));
+        }
+        expected *= from.shape[d];
+      }
+      for (size_t d = t_end; d-- > t;) {
+        view.strides[d] = unit;
+        unit *= to.shape[d];
+      }
+    }
+    plan_.views[instruction.result] = std::move(view);
+    return {};
+  }
+
+  void note(ValueId shared, ValueId tile) {
+    const SharedView& view = plan_.view(shared);
+    accesses_[view.storage].push_back({&*program_.type_of(tile).register_layout, view.strides});
+  }
+
+  void choose(ValueId id) {
+    const TensorType& type = program_.type_of(id);
+    if (type.shared_layout) return;
+    plan_.views[id].swizzle = best_swizzle(accesses_[id], type.element.bits, type.num_elements());
+  }
+
+  int64_t size_bytes(ValueId id) const {
+    const TensorType& type = program_.type_of(id);
+    const SharedView& view = plan_.view(id);
+    int64_t last = 0;
+    for (size_t d = 0; d < type.shape.size(); ++d) last += (type.shape[d] - 1) * view.strides[d];
+    const int64_t block =
+        view.swizzle.bits == 0 ? 1 : int64_t{1} << (view.swizzle.base + view.swizzle.bits);
+    const int64_t elements = (last / block + 1) * block;
+    return (elements * type.element.bits + 7) / 8;
+  }
+
+  /// First fit in program order among allocations that live at the same time.
+  void place() {
+    std::vector<ValueId> placed;
+    for (const ValueId id : allocations_) {
+      const int64_t size = size_bytes(id);
+      std::vector<std::pair<int64_t, int64_t>> taken;
+      for (const ValueId other : placed) {
+        const Life &a = lives_[id], &b = lives_[other];
+        if (a.begin > b.end || b.begin > a.end) continue;
+        taken.emplace_back(plan_.view(other).byte_offset,
+                           plan_.view(other).byte_offset + size_bytes(other));
+      }
+      std::sort(taken.begin(), taken.end());
+      int64_t offset = 0;
+      for (const auto& [begin, end] : taken) {
+        if (offset + size <= begin) break;
+        offset = std::max(offset, (end + kAlignment - 1) / kAlignment * kAlignment);
+      }
+      plan_.views[id].byte_offset = offset;
+      plan_.total_bytes = std::max(plan_.total_bytes, offset + size);
+      placed.push_back(id);
+    }
+    plan_.total_bytes = (plan_.total_bytes + kAlignment - 1) / kAlignment * kAlignment;
+  }
+
+  const Program& program_;
+  SharedPlan plan_;
+  std::vector<ValueId> allocations_;
+  std::map<ValueId, Life> lives_;
+  std::map<ValueId, std::vector<SharedTraffic>> accesses_;
+  int64_t position_ = 0;
+};
+
+}  // namespace
+
+int64_t bank_cycles(const std::vector<int64_t>& byte_addresses, int64_t bytes) {
+  const size_t lanes = bytes == 16 ? 8 : bytes == 8 ? 16 : 32;
+  int64_t cycles = 0;
+  for (size_t first = 0; first < byte_addresses.size(); first += lanes) {
+    std::array<std::set<int64_t>, 32> words;
+    for (size_t i = first; i < std::min(first + lanes, byte_addresses.size()); ++i) {
+      for (int64_t b = 0; b < std::max<int64_t>(bytes, 4); b += 4) {
+        const int64_t word = (byte_addresses[i] + b) / 4;
+        words[static_cast<size_t>(word % 32)].insert(word);
+      }
+    }
+    size_t most = 0;
+    for (const auto& bank : words) most = std::max(most, bank.size());
+    cycles += static_cast<int64_t>(most);
+  }
+  return cycles;
+}
+
+Swizzle best_swizzle(const std::vector<SharedTraffic>& traffic, int bits, int64_t num_elements) {
+  if (traffic.empty() || bits % 8 != 0) return {};
+  const int top = std::bit_width(static_cast<uint64_t>(num_elements)) - 1;
+  const auto cost = [&](const Swizzle& swizzle) {
+    int64_t cycles = 0;
+    for (const SharedTraffic& access : traffic) {
+      const int64_t run = access_run(access, bits, swizzle.bits == 0 ? 30 : swizzle.base);
+      cycles += access_cycles(access, bits, swizzle, run);
+    }
+    return cycles;
+  };
+  Swizzle best;
+  int64_t best_cost = cost(best);
+  const int widest = std::countr_zero(static_cast<uint64_t>(128 / bits));  // 16 bytes.
+  for (int count = 1; count <= 5; ++count) {
+    for (int base = widest; base >= 0; --base) {
+      for (int shift = count; base + shift + count <= top; ++shift) {
+        const Swizzle candidate{base, count, shift};
+        const int64_t candidate_cost = cost(candidate);
+        if (candidate_cost < best_cost) {
+          best = candidate;
+          best_cost = candidate_cost;
+        }
+      }
+    }
+  }
+  return best;
+}
+
+Result<SharedPlan> plan_shared_memory(const Program& program) { return Planner(program).run(); }
+
+}  // namespace anybit::vm

@@ -6,7 +6,7 @@
 #include <charconv>
 #include <cmath>
 
-#include "anybit/layout/layout_text.h"
+#include "anybit/layout/register_layout_text.h"
 #include "anybit/vm/ir/instruction_info.h"
 
 namespace anybit::vm {

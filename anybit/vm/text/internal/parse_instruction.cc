@@ -2,7 +2,7 @@
 
 #include <fmt/ranges.h>
 
-#include "anybit/layout/layout_text.h"
+#include "anybit/layout/register_layout_text.h"
 #include "anybit/vm/ir/verify.h"
 #include "anybit/vm/text/internal/parser.h"
 

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <charconv>
 
 #include <fmt/ranges.h>
 
@@ -21,6 +22,28 @@ int hex_digit(char c) {
   if (c >= '0' && c <= '9') return c - '0';
   if (c >= 'a' && c <= 'f') return c - 'a' + 10;
   return -1;
+}
+
+/// An error in a layout, which gives the column in the layout, with that in the text.
+tl::unexpected<Error> layout_error(const Token& layout, std::string_view message) {
+  constexpr std::string_view kColumn = "column ";
+  SourceLocation location = layout.location;
+  int column = 0;
+  if (message.starts_with(kColumn)) {
+    const char* const end = message.data() + message.size();
+    const auto [rest, error] = std::from_chars(message.data() + kColumn.size(), end, column);
+    const std::string_view after(rest, end);
+    if (error == std::errc() && after.starts_with(": ")) {
+      message = after.substr(2);
+      const std::string_view before = layout.text.substr(0, column - 1);
+      const size_t line_start = before.rfind('\n');
+      location.line += static_cast<int>(std::ranges::count(before, '\n'));
+      location.column = line_start == std::string_view::npos
+                            ? location.column + column - 1
+                            : static_cast<int>(before.size() - line_start);
+    }
+  }
+  return error_at(location, message);
 }
 
 std::string declared_text(const TensorType& type) {
@@ -198,12 +221,12 @@ Status Parser::set_layout(TensorType& type, const Token& layout) {
   }
   if (type.space == MemorySpace::kShared) {
     auto parsed = layout::parse_shared_layout(layout.text);
-    if (!parsed) return error_at(layout.location, parsed.error().message);
+    if (!parsed) return layout_error(layout, parsed.error().message);
     type.shared_layout = std::move(*parsed);
     return {};
   }
   auto parsed = layout::parse_register_layout(layout.text);
-  if (!parsed) return error_at(layout.location, parsed.error().message);
+  if (!parsed) return layout_error(layout, parsed.error().message);
   type.register_layout = std::move(*parsed);
   return {};
 }

@@ -29,11 +29,11 @@ ANYBIT_EXACT float mul(float a, float b) { return __fmul_rn(a, b); }
 ANYBIT_EXACT float fma(float a, float b, float c) { return __fmaf_rn(a, b, c); }
 ANYBIT_EXACT float div(float a, float b) { return __fdiv_rn(a, b); }
 ANYBIT_EXACT float sqrt(float x) { return __fsqrt_rn(x); }
-#define ANYBIT_EXACT_ASM_1(NAME, TEXT)               \
-  ANYBIT_EXACT float NAME(float a) {                 \
-    float d;                                         \
-    asm(TEXT " %0, %1;" : "=f"(d) : "f"(a));         \
-    return d;                                        \
+#define ANYBIT_EXACT_ASM_1(NAME, TEXT)       \
+  ANYBIT_EXACT float NAME(float a) {         \
+    float d;                                 \
+    asm(TEXT " %0, %1;" : "=f"(d) : "f"(a)); \
+    return d;                                \
   }
 #define ANYBIT_EXACT_ASM_2(NAME, TEXT)                   \
   ANYBIT_EXACT float NAME(float a, float b) {            \

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "anybit/vm/backend/cuda/device_selfcheck.h"
 #include "anybit/vm/backend/cuda/device_source.h"
 
 namespace anybit::vm {
@@ -23,8 +24,8 @@ struct Nvrtc {
   int (*destroy)(void**);
 
   Nvrtc() {
-    for (const char* name : {"libnvrtc.so", "libnvrtc.so.13", "libnvrtc.so.12",
-                             "/usr/local/cuda/lib64/libnvrtc.so"}) {
+    for (const char* name :
+         {"libnvrtc.so", "libnvrtc.so.13", "libnvrtc.so.12", "/usr/local/cuda/lib64/libnvrtc.so"}) {
       if (library == nullptr) library = dlopen(name, RTLD_NOW | RTLD_LOCAL);
     }
     if (library == nullptr) return;
@@ -174,7 +175,8 @@ std::string kernel_of(const std::string& name, const std::string& calls) {
   i32 i = p[4], j = p[5];
   i64 l = r[0];
   u32 o[4] = {w, v, u, s};
-)" + calls + R"(
+)" + calls +
+         R"(
   p[6] = w; q[3] = x; p[7] = i; r[1] = l; p[8] = o[0] + o[1] + o[2] + o[3];
 }
 )";
@@ -230,6 +232,17 @@ TEST(DeviceCompile, WgmmaTextHoldsWhatIsCalled) {
   EXPECT_NE(text.find("m64n24k16.f32.bf16.bf16"), std::string::npos);
   EXPECT_EQ(text.find("m64n32k16"), std::string::npos);
   EXPECT_EQ(wgmma_source_for("ab::wgmma_bf16<20, 1, 0>(d, a, b, true);"), "");
+}
+
+TEST(DeviceCompile, EverySelfCheckCompiles) {
+  ANYBIT_NEEDS_NVRTC();
+  for (const SelfCheckCase& check : self_check_cases()) {
+    const std::string architecture =
+        check.architecture == 90 ? "sm_90a" : "sm_" + std::to_string(check.architecture);
+    const std::string text =
+        std::string(device_header_source()) + wgmma_source_for(check.source) + check.source;
+    EXPECT_EQ(nvrtc().errors(text, architecture), "") << check.name;
+  }
 }
 
 TEST(DeviceCompile, EmptyKernelCompilesSoon) {

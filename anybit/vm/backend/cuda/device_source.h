@@ -18,8 +18,8 @@ std::string_view device_header_source();
 /// (bf16 alike; e4m3 and e5m2 <int kN>): d[64, kN] = a[64, k] * b[k, kN], + d if acc, in f32, by
 /// four warps; k is 32 bytes. kAMajor, kBMajor: 0 for K-major, 1 for MN-major. a and b are
 /// descriptors (descriptor_bits), or a's fragment is in registers, as mma's (row + 16 per warp).
-/// d[4j + 2i + c] of thread t is row 16 (t / 32) + (t mod 32) / 4 + 8i, column 8j + 2 (t mod 4) + c.
-/// Asynchronous: done after wgmma_wait; until then d's and a's registers are not touched.
+/// d[4j + 2i + c] of thread t is row 16 (t / 32) + (t mod 32) / 4 + 8i, column 8j + 2 (t mod 4) +
+/// c. Asynchronous: done after wgmma_wait; until then d's and a's registers are not touched.
 /// Errors: N that is not a multiple of 8 in 8..256 gets no function; the compiler then says so.
 std::string wgmma_source_for(std::string_view kernel);
 

@@ -43,7 +43,8 @@ std::string function_text(const Variant& variant) {
   std::string majors, major_places, major_inputs;
   if (type.transposable) {
     majors = registers ? ", int kBMajor" : ", int kAMajor, int kBMajor";
-    major_places = registers ? fmt::format(", %{}", b + 2) : fmt::format(", %{}, %{}", b + 2, b + 3);
+    major_places =
+        registers ? fmt::format(", %{}", b + 2) : fmt::format(", %{}, %{}", b + 2, b + 3);
     major_inputs = registers ? ", \"n\"(kBMajor)" : ", \"n\"(kAMajor), \"n\"(kBMajor)";
   }
   return fmt::format(

@@ -106,8 +106,14 @@ Result<int> run_command(const std::vector<std::string>& words, const fs::path& m
 }
 
 std::vector<std::string> compile_flags() {
-  std::vector<std::string> flags = {"-std=c++20", "-O1",   "-ffp-contract=off", "-fPIC",
-                                    "-shared",    "-w",    "-fno-gnu-unique",   "-fvisibility=hidden",
+  std::vector<std::string> flags = {"-std=c++20",
+                                    "-O1",
+                                    "-ffp-contract=off",
+                                    "-fPIC",
+                                    "-shared",
+                                    "-w",
+                                    "-fno-gnu-unique",
+                                    "-fvisibility=hidden",
                                     "-fno-strict-aliasing"};
 #if defined(__SANITIZE_ADDRESS__) && !defined(__clang__)
   flags.emplace_back("-fsanitize=address");
@@ -192,8 +198,7 @@ Result<EmulatedKernel> compile_emulated(const std::string& source,
     return fail(ErrorCode::kIo, "loading {}: {}", library.string(), dlerror());
   }
   kernel.library_ = std::shared_ptr<void>(handle, [](void* opened) { dlclose(opened); });
-  kernel.set_host_ =
-      reinterpret_cast<void (*)(ab::EmulatedHost*)>(dlsym(handle, "ab_set_host"));
+  kernel.set_host_ = reinterpret_cast<void (*)(ab::EmulatedHost*)>(dlsym(handle, "ab_set_host"));
   kernel.run_ = reinterpret_cast<void (*)(void**)>(dlsym(handle, ("ab_run_" + name).c_str()));
   if (kernel.set_host_ == nullptr || kernel.run_ == nullptr) {
     return fail(ErrorCode::kInvalidArgument, "the text has no kernel {}", name);

@@ -161,8 +161,7 @@ void Emulator::wait(bool (*ready)(const void*), const void* argument, const char
   thread.fiber.suspend();
 }
 
-void Emulator::collective(u32 threads, const char* name, void (*run)(void**, u32),
-                          void* operands) {
+void Emulator::collective(u32 threads, const char* name, void (*run)(void**, u32), void* operands) {
   const u32 index = host_.thread / threads;
   std::vector<Meeting>& meetings = threads == 32 ? warps_ : warpgroups_;
   if (index >= meetings.size()) {
@@ -236,8 +235,8 @@ void Emulator::check_global(const void* p, u32 bytes, const char* what) {
   for (const std::span<const std::byte>& range : launch_.global_memory) {
     if (first >= range.data() && first + bytes <= range.data() + range.size()) return;
   }
-  fail_thread(fmt::format("{} of {} bytes at global {} is outside the declared memory", what, bytes,
-                          p));
+  fail_thread(
+      fmt::format("{} of {} bytes at global {} is outside the declared memory", what, bytes, p));
 }
 
 std::string Emulator::waiting_threads() const {
@@ -252,8 +251,8 @@ std::string Emulator::waiting_threads() const {
     size_t last = first;
     while (last + 1 < threads_.size() && state(last + 1) == state(first)) ++last;
     if (!text.empty()) text += "; ";
-    text += first == last ? fmt::format("thread {}", first)
-                          : fmt::format("threads {}-{}", first, last);
+    text +=
+        first == last ? fmt::format("thread {}", first) : fmt::format("threads {}-{}", first, last);
     text += threads_[first].done ? " finished" : fmt::format(" in {}", state(first));
     first = last + 1;
   }
@@ -376,17 +375,19 @@ Result<ab::TensorMap> encode_emulated_tensor_map(const EmulatedTensorMap& map) {
                                                      : 256 * 8;
   if (reinterpret_cast<uintptr_t>(map.pointer) % 16 != 0 || map.row_pitch % 16 != 0 ||
       map.width < 1 || map.height < 1 || map.row_pitch < map.width * map.element_bytes) {
-    return fail(ErrorCode::kInvalidArgument,
-                "tensor map of {} x {} elements, {} bytes a row: pointer and pitch must be multiples "
-                "of 16, the pitch at least a row",
-                map.height, map.width, map.row_pitch);
+    return fail(
+        ErrorCode::kInvalidArgument,
+        "tensor map of {} x {} elements, {} bytes a row: pointer and pitch must be multiples "
+        "of 16, the pitch at least a row",
+        map.height, map.width, map.row_pitch);
   }
   if (map.box_width < 1 || map.box_width > 256 || map.box_height < 1 || map.box_height > 256 ||
       row_bytes % 16 != 0 || row_bytes > widest) {
-    return fail(ErrorCode::kInvalidArgument,
-                "tensor map with a box of {} x {} elements of {} bytes: sides of 1 to 256, rows of a "
-                "multiple of 16 and at most {} bytes are expected",
-                map.box_height, map.box_width, map.element_bytes, widest);
+    return fail(
+        ErrorCode::kInvalidArgument,
+        "tensor map with a box of {} x {} elements of {} bytes: sides of 1 to 256, rows of a "
+        "multiple of 16 and at most {} bytes are expected",
+        map.box_height, map.box_width, map.element_bytes, widest);
   }
   ab::TensorMap encoded = {};
   encoded.words[ab::kMapPointer] = reinterpret_cast<uintptr_t>(map.pointer);

@@ -71,11 +71,10 @@ class EmulatedKernel {
   void (*run_)(void** arguments) = nullptr;
 };
 
-/// Compiles a kernel's text: `AB_KERNEL name(...) { ... }` or `extern "C" __global__ void name(...)`
-/// that calls the device header, which need not be included. A text compiled before is loaded from
-/// the folder.
-/// Errors: kInvalidArgument with the compiler's messages, or if there is no such kernel;
-/// kUnsupported if the compiler cannot be run; kIo.
+/// Compiles a kernel's text: `AB_KERNEL name(...) { ... }` or `extern "C" __global__ void
+/// name(...)` that calls the device header, which need not be included. A text compiled before is
+/// loaded from the folder. Errors: kInvalidArgument with the compiler's messages, or if there is no
+/// such kernel; kUnsupported if the compiler cannot be run; kIo.
 Result<EmulatedKernel> compile_emulated(const std::string& source,
                                         const EmulatedCompileOptions& options = {});
 

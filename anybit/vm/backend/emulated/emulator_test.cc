@@ -18,7 +18,8 @@ using ab::u8;
 
 /// Runs the lambda as every thread of the grid.
 Status run(const EmulatedLaunch& launch, const std::function<void()>& body) {
-  return run_emulated(launch, [](ab::EmulatedHost* host) { ab::host = host; }, body);
+  return run_emulated(
+      launch, [](ab::EmulatedHost* host) { ab::host = host; }, body);
 }
 
 std::string error_of(const Status& status) { return status ? "" : status.error().message; }
@@ -54,8 +55,14 @@ TEST(Emulator, ShufflesAndVotes) {
   }));
   for (u32 t = 0; t < 64; ++t) {
     const u32 base = 100 * (t / 32), l = t % 32;
-    const std::array<u32, 8> expected = {base + 5,   base + (l ^ 9), base + (l < 3 ? l : l - 3),
-                                         base + (l > 27 ? l : l + 4), 0xaaaaaaaa, 1, 0, l == 0};
+    const std::array<u32, 8> expected = {base + 5,
+                                         base + (l ^ 9),
+                                         base + (l < 3 ? l : l - 3),
+                                         base + (l > 27 ? l : l + 4),
+                                         0xaaaaaaaa,
+                                         1,
+                                         0,
+                                         l == 0};
     EXPECT_EQ(out[t], expected) << t;
   }
 }
@@ -175,9 +182,11 @@ TEST(Emulator, AccessesOutsideAndMisalignedAreFound) {
 }
 
 TEST(Emulator, AssertionsAndPrints) {
-  EXPECT_NE(error_of(run({.grid = {2, 1, 1}}, [] {
-              if (ab::block_x() == 1) ab::assert_fail(17);
-            })).find("block (1, 0, 0): thread 0: assertion 17 failed"),
+  EXPECT_NE(error_of(run({.grid = {2, 1, 1}},
+                         [] {
+                           if (ab::block_x() == 1) ab::assert_fail(17);
+                         }))
+                .find("block (1, 0, 0): thread 0: assertion 17 failed"),
             std::string::npos);
   std::string printed;
   EmulatedLaunch launch;
@@ -327,8 +336,13 @@ TEST(Emulator, MbarrierMistakesAreFound) {
 TEST(Emulator, TensorCopiesSwizzleAndFillWithZeros) {
   alignas(16) std::array<ab::u16, 10 * 64> source;
   std::iota(source.begin(), source.end(), ab::u16{1});
-  EmulatedTensorMap map = {.pointer = source.data(), .width = 64, .height = 10, .row_pitch = 128,
-                           .box_width = 64, .box_height = 8, .element_bytes = 2,
+  EmulatedTensorMap map = {.pointer = source.data(),
+                           .width = 64,
+                           .height = 10,
+                           .row_pitch = 128,
+                           .box_width = 64,
+                           .box_height = 8,
+                           .element_bytes = 2,
                            .swizzle = ab::kSwizzle128};
   const Result<ab::TensorMap> encoded = encode_emulated_tensor_map(map);
   ASSERT_TRUE(encoded);

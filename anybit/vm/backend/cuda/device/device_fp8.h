@@ -15,22 +15,22 @@ AB_FN u32 e4m3x2_to_f16x2_by_bits(u32 codes) {
   const u32 w = prmt(codes, 0, 0x1404);
   const u32 shifted = (w & 0x80008000) | ((w & 0x7f007f00) >> 1);
   const u32 value = f16x2_mul(shifted, 0x5c005c00);  // 2^8, the difference of the biases.
-  const u32 nan = ((w & 0x7f00) == 0x7f00 ? 0xffffu : 0u) |
-                  ((w & 0x7f000000) == 0x7f000000 ? 0xffff0000u : 0u);
+  const u32 nan =
+      ((w & 0x7f00) == 0x7f00 ? 0xffffu : 0u) | ((w & 0x7f000000) == 0x7f000000 ? 0xffff0000u : 0u);
   return (value & ~nan) | (nan & 0x7fff7fff);
 }
 
 /// The two e5m2 codes in the low 16 bits as f16, exactly; NaN codes become 0x7fff.
 AB_FN u32 e5m2x2_to_f16x2_by_bits(u32 codes) {
   const u32 w = prmt(codes, 0, 0x1404);
-  const u32 nan = ((w & 0x7f00) > 0x7c00 ? 0xffffu : 0u) |
-                  ((w & 0x7f000000) > 0x7c000000 ? 0xffff0000u : 0u);
+  const u32 nan =
+      ((w & 0x7f00) > 0x7c00 ? 0xffffu : 0u) | ((w & 0x7f000000) > 0x7c000000 ? 0xffff0000u : 0u);
   return (w & ~nan) | (nan & 0x7fff7fff);
 }
 
-/// The code of x in a float format of 8 bits with kMantissa bits and this bias: nearest even, beyond
-/// `largest` (infinity too) its code, NaN 0x7f. Values under 2^(1-bias) are rounded by adding
-/// `magic`, whose last place is the subnormals' quantum.
+/// The code of x in a float format of 8 bits with kMantissa bits and this bias: nearest even,
+/// beyond `largest` (infinity too) its code, NaN 0x7f. Values under 2^(1-bias) are rounded by
+/// adding `magic`, whose last place is the subnormals' quantum.
 template <int kMantissa, int kBias>
 AB_FN u32 f32_to_fp8_by_bits(float x, float largest, float magic) {
   const u32 bits = float_bits(x);

@@ -25,7 +25,6 @@
 #define AB_UNROLL
 #endif
 
-
 namespace ab {
 
 using u8 = unsigned char;

@@ -131,8 +131,8 @@ AB_FN u32 tensor_copy_2d(u32 shared, const TensorMap* map, i32 x, i32 y, const c
       const u32 address = swizzled(shared + offset, static_cast<u32>(m[kMapSwizzle]));
       u8* element = shared_at(address, bytes, bytes, what);
       const bool inside = x + i >= 0 && x + i < width && y + j >= 0 && y + j < height;
-      u8* global = reinterpret_cast<u8*>(m[kMapPointer]) + (y + j) * static_cast<i64>(m[kMapPitch]) +
-                   (x + i) * bytes;
+      u8* global = reinterpret_cast<u8*>(m[kMapPointer]) +
+                   (y + j) * static_cast<i64>(m[kMapPitch]) + (x + i) * bytes;
       if (inside) check_global(global, bytes, bytes, what);
       if (kToShared && inside) std::memcpy(element, global, bytes);
       if (kToShared && !inside) std::memset(element, 0, bytes);

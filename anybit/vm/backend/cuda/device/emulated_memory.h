@@ -33,8 +33,8 @@ AB_FN u8* shared_at(u32 address, u32 bytes, u32 alignment, const char* what) {
 AB_FN void check_global(const void* p, u32 bytes, u32 alignment, const char* what) {
   if (reinterpret_cast<u64>(p) % alignment != 0) {
     char message[160];
-    std::snprintf(message, sizeof message, "%s of %u bytes at global %p: not a multiple of %u", what,
-                  bytes, p, alignment);
+    std::snprintf(message, sizeof message, "%s of %u bytes at global %p: not a multiple of %u",
+                  what, bytes, p, alignment);
     host->fail(message);
   }
   host->check_global(p, bytes, what);
@@ -79,20 +79,20 @@ AB_FN void cp_async_wait() {
   host->cp_async_wait(kGroups);
 }
 
-#define AB_ATOMIC(NAME, TYPE, EXPRESSION)                                            \
-  AB_FN TYPE NAME##_at(void* p, TYPE value) {                                        \
-    TYPE old;                                                                        \
-    std::memcpy(&old, p, 4);                                                         \
-    const TYPE updated = EXPRESSION;                                                 \
-    std::memcpy(p, &updated, 4);                                                     \
-    return old;                                                                      \
-  }                                                                                  \
-  AB_FN TYPE NAME##_global(TYPE* p, TYPE value) {                                    \
-    check_global(p, 4, 4, #NAME);                                                    \
-    return NAME##_at(p, value);                                                      \
-  }                                                                                  \
-  AB_FN TYPE NAME##_shared(u32 address, TYPE value) {                                \
-    return NAME##_at(shared_at(address, 4, 4, #NAME), value);                        \
+#define AB_ATOMIC(NAME, TYPE, EXPRESSION)                     \
+  AB_FN TYPE NAME##_at(void* p, TYPE value) {                 \
+    TYPE old;                                                 \
+    std::memcpy(&old, p, 4);                                  \
+    const TYPE updated = EXPRESSION;                          \
+    std::memcpy(p, &updated, 4);                              \
+    return old;                                               \
+  }                                                           \
+  AB_FN TYPE NAME##_global(TYPE* p, TYPE value) {             \
+    check_global(p, 4, 4, #NAME);                             \
+    return NAME##_at(p, value);                               \
+  }                                                           \
+  AB_FN TYPE NAME##_shared(u32 address, TYPE value) {         \
+    return NAME##_at(shared_at(address, 4, 4, #NAME), value); \
   }
 AB_ATOMIC(atomic_add, float, add(old, value))
 AB_ATOMIC(atomic_add, u32, old + value)

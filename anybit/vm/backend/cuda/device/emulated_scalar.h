@@ -76,7 +76,8 @@ AB_FN u32 mul_hi_u(u32 a, u32 b) { return static_cast<u32>((u64{a} * b) >> 32); 
 AB_FN i32 dot4_s8(u32 a, u32 b, i32 c) {
   u32 sum = static_cast<u32>(c);
   for (u32 i = 0; i < 32; i += 8) {
-    const i32 x = static_cast<signed char>(a >> i & 255), y = static_cast<signed char>(b >> i & 255);
+    const i32 x = static_cast<signed char>(a >> i & 255),
+              y = static_cast<signed char>(b >> i & 255);
     sum += static_cast<u32>(x * y);
   }
   return static_cast<i32>(sum);
@@ -86,15 +87,15 @@ AB_FN u32 dot4_u8(u32 a, u32 b, u32 c) {
   return c;
 }
 
-#define AB_PAIR_2(NAME, ONE)                                                              \
-  AB_FN u32 NAME(u32 a, u32 b) {                                                          \
-    return anybit::vm::exact::ONE(a & 0xffff, b & 0xffff) |                               \
-           anybit::vm::exact::ONE(a >> 16, b >> 16) << 16;                                \
+#define AB_PAIR_2(NAME, ONE)                                \
+  AB_FN u32 NAME(u32 a, u32 b) {                            \
+    return anybit::vm::exact::ONE(a & 0xffff, b & 0xffff) | \
+           anybit::vm::exact::ONE(a >> 16, b >> 16) << 16;  \
   }
-#define AB_PAIR_3(NAME, ONE)                                                              \
-  AB_FN u32 NAME(u32 a, u32 b, u32 c) {                                                   \
-    return anybit::vm::exact::ONE(a & 0xffff, b & 0xffff, c & 0xffff) |                   \
-           anybit::vm::exact::ONE(a >> 16, b >> 16, c >> 16) << 16;                       \
+#define AB_PAIR_3(NAME, ONE)                                            \
+  AB_FN u32 NAME(u32 a, u32 b, u32 c) {                                 \
+    return anybit::vm::exact::ONE(a & 0xffff, b & 0xffff, c & 0xffff) | \
+           anybit::vm::exact::ONE(a >> 16, b >> 16, c >> 16) << 16;     \
   }
 AB_PAIR_2(f16x2_add, f16_add)
 AB_PAIR_2(f16x2_sub, f16_sub)
@@ -125,13 +126,13 @@ AB_FN float f16_hi_to_f32(u32 w) { return anybit::vm::exact::f16_to_f32(w >> 16)
 AB_FN float bf16_lo_to_f32(u32 w) { return bits_float(w << 16); }
 AB_FN float bf16_hi_to_f32(u32 w) { return bits_float(w & 0xffff0000); }
 
-#define AB_COMPARE(NAME, OPERATOR)                                          \
-  AB_FN u32 f16x2_##NAME(u32 a, u32 b) {                                    \
-    return (f16_lo_to_f32(a) OPERATOR f16_lo_to_f32(b) ? 0xffffu : 0u) |    \
-           (f16_hi_to_f32(a) OPERATOR f16_hi_to_f32(b) ? 0xffff0000u : 0u); \
-  }                                                                         \
-  AB_FN u32 bf16x2_##NAME(u32 a, u32 b) {                                   \
-    return (bf16_lo_to_f32(a) OPERATOR bf16_lo_to_f32(b) ? 0xffffu : 0u) |  \
+#define AB_COMPARE(NAME, OPERATOR)                                            \
+  AB_FN u32 f16x2_##NAME(u32 a, u32 b) {                                      \
+    return (f16_lo_to_f32(a) OPERATOR f16_lo_to_f32(b) ? 0xffffu : 0u) |      \
+           (f16_hi_to_f32(a) OPERATOR f16_hi_to_f32(b) ? 0xffff0000u : 0u);   \
+  }                                                                           \
+  AB_FN u32 bf16x2_##NAME(u32 a, u32 b) {                                     \
+    return (bf16_lo_to_f32(a) OPERATOR bf16_lo_to_f32(b) ? 0xffffu : 0u) |    \
            (bf16_hi_to_f32(a) OPERATOR bf16_hi_to_f32(b) ? 0xffff0000u : 0u); \
   }
 AB_COMPARE(eq, ==)

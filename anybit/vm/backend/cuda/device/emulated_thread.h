@@ -36,8 +36,8 @@ AB_FN u32 shuffle(u32 v, u32 source) { return shuffle_from(v, source & 31); }
 AB_FN u32 shuffle_xor(u32 v, u32 mask) { return shuffle_from(v, lane() ^ (mask & 31)); }
 AB_FN u32 shuffle_up(u32 v, u32 delta) { return shuffle_from(v, lane() - (delta & 31)); }
 AB_FN u32 shuffle_down(u32 v, u32 delta) { return shuffle_from(v, lane() + (delta & 31)); }
-#define AB_SHUFFLE(NAME)                                                                      \
-  AB_FN float NAME(float v, u32 which) { return bits_float(NAME(float_bits(v), which)); }     \
+#define AB_SHUFFLE(NAME)                                                                  \
+  AB_FN float NAME(float v, u32 which) { return bits_float(NAME(float_bits(v), which)); } \
   AB_FN i32 NAME(i32 v, u32 which) { return static_cast<i32>(NAME(static_cast<u32>(v), which)); }
 AB_SHUFFLE(shuffle)
 AB_SHUFFLE(shuffle_xor)

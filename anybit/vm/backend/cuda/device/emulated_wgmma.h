@@ -21,7 +21,10 @@ AB_FN u32 descriptor_address(u64 descriptor, bool mn_major, u32 row, u32 k, u32 
   const u32 leading = static_cast<u32>(descriptor >> 16 & 0x3fff) << 4;
   const u32 stride = static_cast<u32>(descriptor >> 32 & 0x3fff) << 4;
   const u32 mode = static_cast<u32>(descriptor >> 62);
-  const u32 width = mode == kSwizzle128 ? 128 : mode == kSwizzle64 ? 64 : mode == kSwizzle32 ? 32 : 16;
+  const u32 width = mode == kSwizzle128  ? 128
+                    : mode == kSwizzle64 ? 64
+                    : mode == kSwizzle32 ? 32
+                                         : 16;
   u32 offset;
   if (!mn_major) {
     const u32 k_bytes = k * bytes;
@@ -80,7 +83,8 @@ AB_FN void run_wgmma(void** threads, u32) {
     for (u32 i = 0; i < kN / 2; ++i) {
       const u32 row = t / 32 * 16 + t % 32 / 4 + i / 2 % 2 * 8;
       const u32 column = i / 4 * 8 + 2 * (t % 4) + i % 2;
-      d[i] = anybit::vm::exact::mma_dot(first.accumulate ? d[i] : 0.0f, a[row], 1, b[column], 1, kK);
+      d[i] =
+          anybit::vm::exact::mma_dot(first.accumulate ? d[i] : 0.0f, a[row], 1, b[column], 1, kK);
     }
   }
 }

@@ -6,22 +6,22 @@
 
 namespace ab {
 
-#define AB_ATOMIC(NAME, OPERATION, TYPE, LETTER)                                        \
-  AB_FN TYPE NAME##_global(TYPE* p, TYPE value) {                                       \
-    TYPE old;                                                                           \
-    asm volatile("atom.global." OPERATION " %0, [%1], %2;"                              \
-                 : "=" LETTER(old)                                                      \
-                 : "l"(p), LETTER(value)                                                \
-                 : "memory");                                                           \
-    return old;                                                                         \
-  }                                                                                     \
-  AB_FN TYPE NAME##_shared(u32 address, TYPE value) {                                   \
-    TYPE old;                                                                           \
-    asm volatile("atom.shared." OPERATION " %0, [%1], %2;"                              \
-                 : "=" LETTER(old)                                                      \
-                 : "r"(address), LETTER(value)                                          \
-                 : "memory");                                                           \
-    return old;                                                                         \
+#define AB_ATOMIC(NAME, OPERATION, TYPE, LETTER)           \
+  AB_FN TYPE NAME##_global(TYPE* p, TYPE value) {          \
+    TYPE old;                                              \
+    asm volatile("atom.global." OPERATION " %0, [%1], %2;" \
+                 : "=" LETTER(old)                         \
+                 : "l"(p), LETTER(value)                   \
+                 : "memory");                              \
+    return old;                                            \
+  }                                                        \
+  AB_FN TYPE NAME##_shared(u32 address, TYPE value) {      \
+    TYPE old;                                              \
+    asm volatile("atom.shared." OPERATION " %0, [%1], %2;" \
+                 : "=" LETTER(old)                         \
+                 : "r"(address), LETTER(value)             \
+                 : "memory");                              \
+    return old;                                            \
   }
 
 /// *p = *p + value (integers modulo 2^32), min, max, value; the old *p.

@@ -6,23 +6,23 @@
 
 namespace ab {
 
-#define AB_PAIR_1(NAME, TEXT)                         \
-  AB_FN u32 NAME(u32 a) {                             \
-    u32 d;                                            \
-    asm(TEXT " %0, %1;" : "=r"(d) : "r"(a));          \
-    return d;                                         \
+#define AB_PAIR_1(NAME, TEXT)                \
+  AB_FN u32 NAME(u32 a) {                    \
+    u32 d;                                   \
+    asm(TEXT " %0, %1;" : "=r"(d) : "r"(a)); \
+    return d;                                \
   }
-#define AB_PAIR_2(NAME, TEXT)                         \
-  AB_FN u32 NAME(u32 a, u32 b) {                      \
-    u32 d;                                            \
+#define AB_PAIR_2(NAME, TEXT)                            \
+  AB_FN u32 NAME(u32 a, u32 b) {                         \
+    u32 d;                                               \
     asm(TEXT " %0, %1, %2;" : "=r"(d) : "r"(a), "r"(b)); \
-    return d;                                         \
+    return d;                                            \
   }
-#define AB_PAIR_3(NAME, TEXT)                                            \
-  AB_FN u32 NAME(u32 a, u32 b, u32 c) {                                  \
-    u32 d;                                                               \
-    asm(TEXT " %0, %1, %2, %3;" : "=r"(d) : "r"(a), "r"(b), "r"(c));     \
-    return d;                                                            \
+#define AB_PAIR_3(NAME, TEXT)                                        \
+  AB_FN u32 NAME(u32 a, u32 b, u32 c) {                              \
+    u32 d;                                                           \
+    asm(TEXT " %0, %1, %2, %3;" : "=r"(d) : "r"(a), "r"(b), "r"(c)); \
+    return d;                                                        \
   }
 
 /// a + b, a - b, a * b, a * b + c in one rounding: to nearest even, infinity on overflow.

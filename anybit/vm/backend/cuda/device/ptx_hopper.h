@@ -47,15 +47,13 @@ AB_FN void mbarrier_wait(u32 barrier, u32 parity) {
 }
 
 /// Makes this thread's earlier writes to shared memory visible to bulk copies and wgmma.
-AB_FN void fence_proxy_async() {
-  asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
-}
+AB_FN void fence_proxy_async() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
 
 /// Copies `bytes` (a multiple of 16, addresses too) and completes them at `barrier`. One thread.
 AB_FN void bulk_copy_g2s(u32 shared, const void* global, u32 bytes, u32 barrier) {
   asm volatile(
-      "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(
-          shared),
+      "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::
+          "r"(shared),
       "l"(global), "r"(bytes), "r"(barrier)
       : "memory");
 }
@@ -98,7 +96,8 @@ AB_FN void bulk_wait() {
   asm volatile("cp.async.bulk.wait_group %0;" ::"n"(kGroups) : "memory");
 }
 
-/// The barrier of all threads of the cluster: arriving, waiting, both; this block's rank and number.
+/// The barrier of all threads of the cluster: arriving, waiting, both; this block's rank and
+/// number.
 AB_FN void cluster_arrive() {
   asm volatile("barrier.cluster.arrive.release.aligned;" ::: "memory");
 }

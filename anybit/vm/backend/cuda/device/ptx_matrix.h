@@ -6,24 +6,24 @@
 
 namespace ab {
 
-#define AB_LDMATRIX(SUFFIX, TRANS)                                                            \
-  AB_FN void ldmatrix_x1##SUFFIX(u32* r, u32 row) {                                           \
-    asm volatile("ldmatrix.sync.aligned.m8n8.x1" TRANS ".shared.b16 {%0}, [%1];"              \
-                 : "=r"(r[0])                                                                 \
-                 : "r"(row)                                                                   \
-                 : "memory");                                                                 \
-  }                                                                                           \
-  AB_FN void ldmatrix_x2##SUFFIX(u32* r, u32 row) {                                           \
-    asm volatile("ldmatrix.sync.aligned.m8n8.x2" TRANS ".shared.b16 {%0, %1}, [%2];"          \
-                 : "=r"(r[0]), "=r"(r[1])                                                     \
-                 : "r"(row)                                                                   \
-                 : "memory");                                                                 \
-  }                                                                                           \
-  AB_FN void ldmatrix_x4##SUFFIX(u32* r, u32 row) {                                           \
-    asm volatile("ldmatrix.sync.aligned.m8n8.x4" TRANS ".shared.b16 {%0, %1, %2, %3}, [%4];"  \
-                 : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])                             \
-                 : "r"(row)                                                                   \
-                 : "memory");                                                                 \
+#define AB_LDMATRIX(SUFFIX, TRANS)                                                           \
+  AB_FN void ldmatrix_x1##SUFFIX(u32* r, u32 row) {                                          \
+    asm volatile("ldmatrix.sync.aligned.m8n8.x1" TRANS ".shared.b16 {%0}, [%1];"             \
+                 : "=r"(r[0])                                                                \
+                 : "r"(row)                                                                  \
+                 : "memory");                                                                \
+  }                                                                                          \
+  AB_FN void ldmatrix_x2##SUFFIX(u32* r, u32 row) {                                          \
+    asm volatile("ldmatrix.sync.aligned.m8n8.x2" TRANS ".shared.b16 {%0, %1}, [%2];"         \
+                 : "=r"(r[0]), "=r"(r[1])                                                    \
+                 : "r"(row)                                                                  \
+                 : "memory");                                                                \
+  }                                                                                          \
+  AB_FN void ldmatrix_x4##SUFFIX(u32* r, u32 row) {                                          \
+    asm volatile("ldmatrix.sync.aligned.m8n8.x4" TRANS ".shared.b16 {%0, %1, %2, %3}, [%4];" \
+                 : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])                            \
+                 : "r"(row)                                                                  \
+                 : "memory");                                                                \
   }
 
 /// Matrices of 8 rows of 16 bytes from shared memory: lane 8m + i gives the address of row i of
@@ -33,24 +33,22 @@ AB_LDMATRIX(_trans, ".trans")
 #undef AB_LDMATRIX
 
 #if __CUDA_ARCH__ >= 900
-#define AB_STMATRIX(SUFFIX, TRANS)                                                            \
-  AB_FN void stmatrix_x1##SUFFIX(u32 row, const u32* r) {                                     \
-    asm volatile("stmatrix.sync.aligned.m8n8.x1" TRANS ".shared.b16 [%0], {%1};" ::"r"(row),  \
-                 "r"(r[0])                                                                    \
-                 : "memory");                                                                 \
-  }                                                                                           \
-  AB_FN void stmatrix_x2##SUFFIX(u32 row, const u32* r) {                                     \
-    asm volatile("stmatrix.sync.aligned.m8n8.x2" TRANS ".shared.b16 [%0], {%1, %2};" ::"r"(   \
-                     row),                                                                    \
-                 "r"(r[0]), "r"(r[1])                                                         \
-                 : "memory");                                                                 \
-  }                                                                                           \
-  AB_FN void stmatrix_x4##SUFFIX(u32 row, const u32* r) {                                     \
-    asm volatile(                                                                             \
-        "stmatrix.sync.aligned.m8n8.x4" TRANS ".shared.b16 [%0], {%1, %2, %3, %4};" ::"r"(    \
-            row),                                                                             \
-        "r"(r[0]), "r"(r[1]), "r"(r[2]), "r"(r[3])                                            \
-        : "memory");                                                                          \
+#define AB_STMATRIX(SUFFIX, TRANS)                                                               \
+  AB_FN void stmatrix_x1##SUFFIX(u32 row, const u32* r) {                                        \
+    asm volatile("stmatrix.sync.aligned.m8n8.x1" TRANS ".shared.b16 [%0], {%1};" ::"r"(row),     \
+                 "r"(r[0])                                                                       \
+                 : "memory");                                                                    \
+  }                                                                                              \
+  AB_FN void stmatrix_x2##SUFFIX(u32 row, const u32* r) {                                        \
+    asm volatile("stmatrix.sync.aligned.m8n8.x2" TRANS ".shared.b16 [%0], {%1, %2};" ::"r"(row), \
+                 "r"(r[0]), "r"(r[1])                                                            \
+                 : "memory");                                                                    \
+  }                                                                                              \
+  AB_FN void stmatrix_x4##SUFFIX(u32 row, const u32* r) {                                        \
+    asm volatile("stmatrix.sync.aligned.m8n8.x4" TRANS                                           \
+                 ".shared.b16 [%0], {%1, %2, %3, %4};" ::"r"(row),                               \
+                 "r"(r[0]), "r"(r[1]), "r"(r[2]), "r"(r[3])                                      \
+                 : "memory");                                                                    \
   }
 
 /// The reverse of ldmatrix. From sm_90 on.
@@ -59,14 +57,13 @@ AB_STMATRIX(_trans, ".trans")
 #undef AB_STMATRIX
 #endif
 
-#define AB_MMA_4_2(NAME, TEXT, TYPE, LETTER)                                                   \
-  AB_FN void NAME(TYPE* d, const u32* a, const u32* b, const TYPE* c) {                        \
-    asm volatile(                                                                              \
-        "mma.sync.aligned." TEXT                                                               \
-        " {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%10, %11, %12, %13};"                 \
-        : "=" LETTER(d[0]), "=" LETTER(d[1]), "=" LETTER(d[2]), "=" LETTER(d[3])               \
-        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]), LETTER(c[0]),      \
-          LETTER(c[1]), LETTER(c[2]), LETTER(c[3]));                                           \
+#define AB_MMA_4_2(NAME, TEXT, TYPE, LETTER)                                                       \
+  AB_FN void NAME(TYPE* d, const u32* a, const u32* b, const TYPE* c) {                            \
+    asm volatile("mma.sync.aligned." TEXT                                                          \
+                 " {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%10, %11, %12, %13};"            \
+                 : "=" LETTER(d[0]), "=" LETTER(d[1]), "=" LETTER(d[2]), "=" LETTER(d[3])          \
+                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]), LETTER(c[0]), \
+                   LETTER(c[1]), LETTER(c[2]), LETTER(c[3]));                                      \
   }
 
 /// d[16, 8] = a[16, k] * b[k, 8] + c[16, 8]. Float sums in f32; integer sums modulo 2^32.

@@ -57,25 +57,25 @@ AB_FN void store_shared(u32 address, const u32* w) {
   }
 }
 
-#define AB_LOAD_GLOBAL(STATE)                                                      \
-  if constexpr (kBytes == 1) {                                                     \
-    asm volatile("ld.global" STATE ".u8 %0, [%1];" : "=r"(w[0]) : "l"(p) : "memory"); \
-  } else if constexpr (kBytes == 2) {                                              \
-    u16 half;                                                                      \
+#define AB_LOAD_GLOBAL(STATE)                                                          \
+  if constexpr (kBytes == 1) {                                                         \
+    asm volatile("ld.global" STATE ".u8 %0, [%1];" : "=r"(w[0]) : "l"(p) : "memory");  \
+  } else if constexpr (kBytes == 2) {                                                  \
+    u16 half;                                                                          \
     asm volatile("ld.global" STATE ".u16 %0, [%1];" : "=h"(half) : "l"(p) : "memory"); \
-    w[0] = half;                                                                   \
-  } else if constexpr (kBytes == 4) {                                              \
+    w[0] = half;                                                                       \
+  } else if constexpr (kBytes == 4) {                                                  \
     asm volatile("ld.global" STATE ".u32 %0, [%1];" : "=r"(w[0]) : "l"(p) : "memory"); \
-  } else if constexpr (kBytes == 8) {                                              \
-    asm volatile("ld.global" STATE ".v2.u32 {%0, %1}, [%2];"                       \
-                 : "=r"(w[0]), "=r"(w[1])                                          \
-                 : "l"(p)                                                          \
-                 : "memory");                                                      \
-  } else {                                                                         \
-    asm volatile("ld.global" STATE ".v4.u32 {%0, %1, %2, %3}, [%4];"               \
-                 : "=r"(w[0]), "=r"(w[1]), "=r"(w[2]), "=r"(w[3])                  \
-                 : "l"(p)                                                          \
-                 : "memory");                                                      \
+  } else if constexpr (kBytes == 8) {                                                  \
+    asm volatile("ld.global" STATE ".v2.u32 {%0, %1}, [%2];"                           \
+                 : "=r"(w[0]), "=r"(w[1])                                              \
+                 : "l"(p)                                                              \
+                 : "memory");                                                          \
+  } else {                                                                             \
+    asm volatile("ld.global" STATE ".v4.u32 {%0, %1, %2, %3}, [%4];"                   \
+                 : "=r"(w[0]), "=r"(w[1]), "=r"(w[2]), "=r"(w[3])                      \
+                 : "l"(p)                                                              \
+                 : "memory");                                                          \
   }
 
 /// Reads kBytes (1, 2, 4, 8, 16) of global memory into the words w.
@@ -94,21 +94,21 @@ AB_FN void load_global(u32* w, const void* p) {
 }
 #undef AB_LOAD_GLOBAL
 
-#define AB_STORE_GLOBAL(STATE)                                                          \
-  if constexpr (kBytes == 1) {                                                          \
-    asm volatile("st.global" STATE ".u8 [%0], %1;" ::"l"(p), "r"(w[0]) : "memory");     \
-  } else if constexpr (kBytes == 2) {                                                   \
-    asm volatile("st.global" STATE ".u16 [%0], %1;" ::"l"(p), "h"(static_cast<u16>(w[0])) \
-                 : "memory");                                                           \
-  } else if constexpr (kBytes == 4) {                                                   \
-    asm volatile("st.global" STATE ".u32 [%0], %1;" ::"l"(p), "r"(w[0]) : "memory");    \
-  } else if constexpr (kBytes == 8) {                                                   \
+#define AB_STORE_GLOBAL(STATE)                                                              \
+  if constexpr (kBytes == 1) {                                                              \
+    asm volatile("st.global" STATE ".u8 [%0], %1;" ::"l"(p), "r"(w[0]) : "memory");         \
+  } else if constexpr (kBytes == 2) {                                                       \
+    asm volatile("st.global" STATE ".u16 [%0], %1;" ::"l"(p), "h"(static_cast<u16>(w[0]))   \
+                 : "memory");                                                               \
+  } else if constexpr (kBytes == 4) {                                                       \
+    asm volatile("st.global" STATE ".u32 [%0], %1;" ::"l"(p), "r"(w[0]) : "memory");        \
+  } else if constexpr (kBytes == 8) {                                                       \
     asm volatile("st.global" STATE ".v2.u32 [%0], {%1, %2};" ::"l"(p), "r"(w[0]), "r"(w[1]) \
-                 : "memory");                                                           \
-  } else {                                                                              \
-    asm volatile("st.global" STATE ".v4.u32 [%0], {%1, %2, %3, %4};" ::"l"(p), "r"(w[0]), \
-                 "r"(w[1]), "r"(w[2]), "r"(w[3])                                        \
-                 : "memory");                                                           \
+                 : "memory");                                                               \
+  } else {                                                                                  \
+    asm volatile("st.global" STATE ".v4.u32 [%0], {%1, %2, %3, %4};" ::"l"(p), "r"(w[0]),   \
+                 "r"(w[1]), "r"(w[2]), "r"(w[3])                                            \
+                 : "memory");                                                               \
   }
 
 /// Writes the low kBytes (1, 2, 4, 8, 16) of the words w to global memory.

@@ -18,8 +18,8 @@ AB_FN u32 grid_x() { return gridDim.x; }
 AB_FN u32 grid_y() { return gridDim.y; }
 AB_FN u32 grid_z() { return gridDim.z; }
 
-/// Lane `source` mod 32's v; of lane ^ mask; of lane - delta and lane + delta, the own v where there
-/// is no such lane.
+/// Lane `source` mod 32's v; of lane ^ mask; of lane - delta and lane + delta, the own v where
+/// there is no such lane.
 AB_FN u32 shuffle(u32 v, u32 source) { return __shfl_sync(0xffffffff, v, source & 31); }
 AB_FN u32 shuffle_xor(u32 v, u32 mask) { return __shfl_xor_sync(0xffffffff, v, mask); }
 AB_FN u32 shuffle_up(u32 v, u32 delta) { return __shfl_up_sync(0xffffffff, v, delta); }
@@ -30,7 +30,9 @@ AB_FN float shuffle_up(float v, u32 delta) { return bits_float(shuffle_up(float_
 AB_FN float shuffle_down(float v, u32 delta) {
   return bits_float(shuffle_down(float_bits(v), delta));
 }
-AB_FN i32 shuffle(i32 v, u32 source) { return static_cast<i32>(shuffle(static_cast<u32>(v), source)); }
+AB_FN i32 shuffle(i32 v, u32 source) {
+  return static_cast<i32>(shuffle(static_cast<u32>(v), source));
+}
 AB_FN i32 shuffle_xor(i32 v, u32 mask) {
   return static_cast<i32>(shuffle_xor(static_cast<u32>(v), mask));
 }
@@ -50,8 +52,7 @@ AB_FN bool all(bool predicate) { return __all_sync(0xffffffff, predicate); }
 AB_FN bool elect() {
 #if __CUDA_ARCH__ >= 900
   u32 elected;
-  asm volatile(
-      "{.reg .pred p; elect.sync _|p, 0xffffffff; selp.u32 %0, 1, 0, p;}" : "=r"(elected));
+  asm volatile("{.reg .pred p; elect.sync _|p, 0xffffffff; selp.u32 %0, 1, 0, p;}" : "=r"(elected));
   return elected != 0;
 #else
   return lane() == 0;

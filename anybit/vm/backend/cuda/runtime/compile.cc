@@ -148,6 +148,8 @@ Error compile_failure(const NvrtcApi& api, NvrtcResult result, const std::string
                       std::string_view source, const CompileOptions& options) {
   Error error = nvrtc_error(api, result,
                             fmt::format("compiling {} for {}", options.source_name, options.arch));
+  // A variant ("sm_80a") that this architecture does not have.
+  if (log.find("--nv_arch") != std::string::npos) error.code = ErrorCode::kUnsupported;
   if (!log.empty()) error.message += "\n" + log;
   std::vector<internal::NamedText> texts{{options.source_name, source}};
   for (const IncludeText& include : options.includes) texts.push_back({include.name, include.text});

@@ -6,17 +6,18 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdlib>
 #include <fstream>
 #include <set>
 
 #include "anybit/base/file.h"
+#include "tests/support/scoped_variable.h"
 #include "tests/support/temporary_folder.h"
 
 namespace anybit::vm::cuda {
 namespace {
 
 namespace fs = std::filesystem;
+using testing::ScopedVariable;
 using testing::TemporaryFolder;
 
 /// A cubin of `num_bytes` bytes that depend on `seed`.
@@ -249,29 +250,6 @@ TEST(CubinCache, IsSharedByProcessesThatStoreAndEvictAtOnce) {
     EXPECT_TRUE(cache.find(item.path().stem().string())) << item.path();
   }
 }
-
-/// Sets an environment variable, or with null removes it, until the end of the scope.
-class ScopedVariable {
- public:
-  ScopedVariable(const char* name, const char* value) : name_(name) {
-    if (const char* old = std::getenv(name)) old_ = old;
-    set(value);
-  }
-  ScopedVariable(const ScopedVariable&) = delete;
-  ScopedVariable& operator=(const ScopedVariable&) = delete;
-  ~ScopedVariable() { set(old_ ? old_->c_str() : nullptr); }
-
- private:
-  void set(const char* value) const {
-    if (value == nullptr) {
-      ::unsetenv(name_);
-    } else {
-      ::setenv(name_, value, 1);
-    }
-  }
-  const char* name_;
-  std::optional<std::string> old_;
-};
 
 TEST(DefaultCubinFolder, FollowsTheEnvironment) {
   const ScopedVariable home("HOME", "/h");

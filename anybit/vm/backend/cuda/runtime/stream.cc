@@ -109,11 +109,11 @@ Result<Graph> Graph::capture(const Stream& stream, const std::function<Status()>
   if (recorded && ended == 0 && graph != nullptr) {
     instantiated = api.graph_instantiate(&executable, graph, 0);
   }
-  const bool is_empty = graph == nullptr;
-  if (!is_empty) api.graph_destroy(graph);  // The executable graph is a copy.
+  const bool is_missing = graph == nullptr;
+  if (!is_missing) api.graph_destroy(graph);  // The executable graph is a copy.
   ANYBIT_TRY(recorded);
   ANYBIT_TRY(check_driver(api, ended, "recording a graph"));
-  if (is_empty) return fail(ErrorCode::kInvalidArgument, "recording a graph: nothing was recorded");
+  if (is_missing) return fail(ErrorCode::kDeviceError, "recording a graph: the driver made none");
   ANYBIT_TRY(check_driver(api, instantiated, "preparing a graph"));
   return Graph(device, executable);
 }

@@ -65,8 +65,8 @@ class Event {
 class Graph {
  public:
   /// Records what `body` gives to `stream` instead of running it. `body` must not wait, allocate
-  /// or copy. Errors: those of `body`, after which the stream is usable again; kInvalidArgument if
-  /// `body` gave nothing that can be recorded; what the driver says.
+  /// or copy. Errors: those of `body`, after which the stream is usable again; kDeviceError and
+  /// whatever else the driver says.
   static Result<Graph> capture(const Stream& stream, const std::function<Status()>& body);
 
   Graph(Graph&& other) noexcept;

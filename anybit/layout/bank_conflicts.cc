@@ -28,8 +28,7 @@ int64_t wavefronts_of_phase(std::span<const int64_t> addresses, int width_bytes)
     }
   }
   std::ranges::sort(words);
-  const auto duplicates = std::ranges::unique(words);
-  words.erase(duplicates.begin(), duplicates.end());
+  words.erase(std::unique(words.begin(), words.end()), words.end());
   std::array<int64_t, kNumBanks> load{};
   for (const int64_t word : words) ++load[static_cast<size_t>(word % kNumBanks)];
   return std::ranges::max(load);

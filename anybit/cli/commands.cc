@@ -12,6 +12,7 @@
 #include "anybit/cli/quantize_command.h"
 #include "anybit/cli/run_command.h"
 #include "anybit/cli/tokenize_command.h"
+#include "anybit/cli/vm_command.h"
 
 namespace anybit::cli {
 namespace {
@@ -24,6 +25,7 @@ constexpr Command kCommands[] = {
     {"run", "Generate text, or chat", run_command},
     {"eval", "Measure perplexity, divergence from a reference, or a task's accuracy", eval_command},
     {"bench", "Measure speed as a fraction of what the machine can do", bench_command},
+    {"vm", "Check, print and explain programs of the tile VM", vm_command},
 };
 
 void print_help(std::FILE* out) {

@@ -37,7 +37,9 @@ class ExitCodes(unittest.TestCase):
                   if line.startswith(b"  ")]
         self.assertTrue(set(COMMANDS) <= set(listed), listed)
         for command in listed:
-            result = anybit(command, "--help")
+            self.assertEqual(anybit(command, "--help").returncode, 0, command)
+            action = ["check"] if command == "vm" else []
+            result = anybit(command, *action, "--help")
             self.assertEqual(result.returncode, 0, command)
             examples = result.stdout.partition(b"Examples:\n")[2]
             self.assertIn(b"anybit " + command.encode(), examples)
@@ -77,6 +79,57 @@ class ExitCodes(unittest.TestCase):
                                     timeout=60, check=False)
         self.assertEqual(result.returncode, 1)
         self.assertIn(b"anybit formats: ", result.stderr)
+
+
+class Vm(unittest.TestCase):
+    """`anybit vm`: programs of the tile VM as text."""
+    KERNEL = "// Waits.\nkernel wait(n:i32) grid [n]{sync()}\n"
+
+    def with_file(self, text, *arguments):
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "program.vm"
+            path.write_text(text)
+            return anybit("vm", arguments[0], path, *arguments[1:])
+
+    def test_check_and_print(self):
+        result = self.with_file(self.KERNEL, "check", "--json")
+        self.assertEqual((result.returncode, result.stderr), (0, b""))
+        kernel, = json.loads(result.stdout)["kernels"]
+        self.assertEqual((kernel["name"], kernel["comment"], kernel["statements"]),
+                         ("wait", "Waits.", 1))
+        result = self.with_file(self.KERNEL, "print")
+        printed = b"// Waits.\nkernel wait(n: i32) grid [n] warps 4 {\n  sync()\n}\n"
+        self.assertEqual((result.returncode, result.stdout), (0, printed))
+
+    def test_errors_say_where(self):
+        for action in "check", "print":
+            result = self.with_file("kernel wait(n i32)", action)
+            self.assertEqual((result.returncode, result.stdout), (1, b""))
+            self.assertTrue(result.stderr.startswith(f"anybit vm {action}: ".encode()))
+            self.assertIn(b"program.vm: line 1, column 15: expected ':', found 'i32'",
+                          result.stderr)
+        for arguments in [], ["nope"], ["check"], ["check", "a", "b"], ["layout"]:
+            result = anybit("vm", *arguments)
+            self.assertEqual((result.returncode, result.stdout), (2, b""), arguments)
+            self.assertTrue(result.stderr)
+
+    def test_layout(self):
+        result = anybit("vm", "layout", "spatial(2,2).local(1,2)", "--json")
+        self.assertEqual(result.returncode, 0)
+        self.assertEqual(json.loads(result.stdout),
+                         {"layout": "spatial(2,2).local(1,2)", "shape": [2, 4], "threads": 4,
+                          "elements_per_thread": 2, "copies": 1})
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "layout.svg"
+            self.assertEqual(anybit("vm", "layout", "spatial(2,2)", "--svg", path).returncode, 0)
+            self.assertTrue(path.read_text().startswith("<svg"))
+        result = anybit("vm", "layout", "spatial(2,")
+        self.assertEqual((result.returncode, result.stdout), (1, b""))
+
+    def test_manual(self):
+        result = anybit("vm", "manual")
+        self.assertEqual(result.returncode, 0)
+        self.assertIn(b"### load_global\n", result.stdout)
 
 
 class Formats(unittest.TestCase):

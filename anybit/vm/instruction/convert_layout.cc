@@ -18,7 +18,7 @@ const InstructionInfo& convert_layout_instruction() {
           "thread "
           "already holds what it needs, to shuffles where its warp does, and else to a passage "
           "through shared memory with its barriers (then every thread must reach it).",
-      .example = "%b: f16[16, 16] @ local(2, 1).spatial(8, 4).local(1, 2) = convert_layout(%a)",
+      .example = "%b: f16[16, 8] @ local(2, 1).spatial(8, 4).local(1, 2) = convert_layout(%a)",
       .operands = {{"tile", MemorySpace::kRegister}},
       .result = ResultKind::kAlways,
       .infer_type = infer_type};

@@ -5,11 +5,33 @@ namespace {
 
 enum : size_t { kPointer, kElement, kShape, kStrides };
 
+/// What describes a tensor must stay as it is while the tensor is used: no `var`.
+Status check_constant(const InstructionView& view, size_t attribute) {
+  std::vector<Expr> exprs;
+  if (const auto* expr = std::get_if<Expr>(&view.instruction.attributes[attribute])) {
+    exprs = {*expr};
+  } else if (view.has_attribute(attribute)) {
+    exprs = view.attribute<std::vector<Expr>>(attribute);
+  }
+  const Variable* changing = nullptr;
+  for (const Expr& expr : exprs) {
+    for_each_variable(expr, [&](VariableId id) {
+      const Variable& variable = view.program.variables[id];
+      if (variable.role == VariableRole::kMutable) changing = &variable;
+    });
+  }
+  if (changing == nullptr) return {};
+  return fail(ErrorCode::kInvalidArgument,
+              "{} is a var, which may change while the tensor is used; take a let of it",
+              changing->name);
+}
+
 Result<std::optional<TensorType>> infer_type(const InstructionView& view) {
   if (view.attribute<Expr>(kPointer).type() != ScalarType::kPointer) {
     return fail(ErrorCode::kInvalidArgument, "pointer: expected ptr, found {}",
                 scalar_type_name(view.attribute<Expr>(kPointer).type()));
   }
+  for (size_t i : {kPointer, kShape, kStrides}) ANYBIT_TRY(check_constant(view, i));
   TensorType type;
   type.space = MemorySpace::kGlobal;
   type.element = view.attribute<numeric::ElementFormat>(kElement);

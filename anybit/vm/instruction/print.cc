@@ -3,7 +3,12 @@
 namespace anybit::vm {
 namespace {
 
-Result<std::optional<TensorType>> infer_type(const InstructionView&) { return rules::no_result(); }
+Result<std::optional<TensorType>> infer_type(const InstructionView& view) {
+  if (!view.has_operand(0) && !view.has_attribute(0) && !view.has_attribute(1)) {
+    return fail(ErrorCode::kInvalidArgument, "nothing to print: give a tile, text= or scalar=");
+  }
+  return rules::no_result();
+}
 
 }  // namespace
 

@@ -39,7 +39,7 @@ void KernelBuilder::record(Error error) {
 }
 
 std::string KernelBuilder::fresh_name(std::string_view stem) {
-  return fmt::format("{}_{}", stem, program_.values.size());
+  return fmt::format("{}_{}", stem, program_.values.size() - 1);
 }
 
 Statement& KernelBuilder::append(StatementKind kind) {
@@ -54,22 +54,19 @@ Tile KernelBuilder::emit(Opcode opcode, std::vector<Tile> operands,
                          std::optional<layout::RegisterLayout> at, bool wants_result) {
   if (error_) return {};
   const InstructionInfo& info = instruction_info(opcode);
-  attributes.resize(info.attributes.size());
+  attributes.resize(std::max(info.attributes.size(), attributes.size()));
   Instruction instruction{opcode, {}, std::move(attributes), kNoValue};
   for (const Tile& tile : operands) instruction.operands.push_back(tile.id);
-  instruction.operands.resize(info.operands.size(), kNoValue);
-  for (size_t i = 0; i < info.operands.size(); ++i) {
-    const ValueId id = instruction.operands[i];
-    if (id == kNoValue ? !info.operands[i].is_optional
-                       : program_.type_of(id).space != info.operands[i].space) {
-      record({ErrorCode::kInvalidArgument,
-              fmt::format("{}: operand {} is not a tile in {} memory", info.name,
-                          info.operands[i].name, memory_space_name(info.operands[i].space))});
-      return {};
-    }
-  }
+  instruction.operands.resize(std::max(info.operands.size(), operands.size()), kNoValue);
   if (info.result != ResultKind::kNone && wants_result) {
-    instruction.result = program_.add_value(fresh_name(instruction_name(instruction)), {});
+    instruction.result = program_.add_value({}, {});
+  }
+  if (const Status status = check_signature(program_, instruction); !status) {
+    record({status.error().code, fmt::format("{}: {}", info.name, status.error().message)});
+    return {};
+  }
+  if (instruction.result != kNoValue) {
+    program_.values.back().name = fresh_name(instruction_name(instruction));
   }
   const auto type = info.infer_type({program_, instruction, num_threads_});
   if (!type) {

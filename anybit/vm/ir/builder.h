@@ -109,7 +109,7 @@ class KernelBuilder {
  private:
   Statement& append(StatementKind kind);
   void nest(Block& block, const std::function<void()>& body);
-  std::string fresh_name(std::string_view stem);
+  std::string fresh_name(std::string_view stem);  // Of the newest value.
   void record(Error error);
 
   Program program_;

@@ -1,0 +1,40 @@
+#include "anybit/vm/text/manual.h"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <sstream>
+
+#include "anybit/vm/ir/instruction_info.h"
+
+namespace anybit::vm {
+namespace {
+
+TEST(Manual, StandsInTheLanguageReference) {
+  std::ifstream file(ANYBIT_SOURCE_DIR "/docs/vm.md");
+  std::stringstream stream;
+  stream << file.rdbuf();
+  const std::string page = stream.str();
+  const std::string begin = std::string(kManualBegin) + "\n\n", end = "\n" + std::string(kManualEnd);
+  const size_t first = page.find(begin), last = page.find(end);
+  ASSERT_NE(first, std::string::npos);
+  ASSERT_NE(last, std::string::npos);
+  const size_t start = first + begin.size();
+  EXPECT_EQ(page.substr(start, last - start), reference_manual())
+      << "docs/vm.md is older than the tables; put the output of `anybit vm manual` between the "
+         "two comments";
+}
+
+TEST(Manual, NamesEveryInstruction) {
+  const std::string manual = reference_manual();
+  for (const Opcode opcode : all_opcodes()) {
+    const InstructionInfo& info = instruction_info(opcode);
+    EXPECT_NE(manual.find("### " + std::string(info.name) + "\n\n" + std::string(info.summary)),
+              std::string::npos)
+        << info.name;
+    EXPECT_FALSE(info.summary.empty() || info.details.empty() || info.example.empty()) << info.name;
+  }
+}
+
+}  // namespace
+}  // namespace anybit::vm

@@ -215,17 +215,8 @@ void write_encoder(CastText& out, const ElementFormat& f, const std::string& nam
     body += fmt::format("  return ab::f32_to_{}x2(x, 0.0f) & 0xffffu;\n",
                         f == numeric::kF16 ? "f16" : "bf16");
   } else if (is_word_integer(f)) {
-    const bool is_signed = f.kind == ElementKind::kInt;
-    body = "  if (magnitude > 0x7f800000u) return 0u;\n";
-    body += fmt::format("  if (x >= {}) return {}u;\n", float_text(is_signed ? 0x1p31 : 0x1p32),
-                        is_signed ? "0x7fffffff" : "0xffffffff");
-    body += is_signed ? fmt::format("  if (x < {}) return 0x80000000u;\n", float_text(-0x1p31))
-                      : std::string("  if (bits >> 31) return 0u;\n");
-    // From 2^23 on, f32 holds integers only.
-    body += fmt::format("  if (magnitude < 0x4b000000u) x = ab::sub(ab::add(x, {0}), {0});\n",
-                        "(bits >> 31 ? -8388608.0f : 8388608.0f)");
-    body += is_signed ? "  return static_cast<ab::u32>(static_cast<ab::i32>(x));\n"
-                      : "  return static_cast<ab::u32>(x);\n";
+    body = f.kind == ElementKind::kInt ? "  return static_cast<ab::u32>(ab::f32_to_i32_rn(x));\n"
+                                       : "  return ab::f32_to_u32_rn(x);\n";
   } else if (is_f32_rule(f)) {
     body = float_encoder(f);
   } else if (f.kind == ElementKind::kInt || f.kind == ElementKind::kUint) {

@@ -169,8 +169,8 @@ Result<Digits> split_at_borders(const Digits& linear, const Dims& shape) {
   return result;
 }
 
-/// Whether thread digit `have` of weight `have_weight` (of a layout that covers) is implied by the
-/// thread digits of `need`: its value is a function of the thread, whatever the local place.
+/// Whether one thread digit of `need` gives thread digit `have`, of weight `have_weight`, of a
+/// layout that covers: all elements that a thread needs then agree with the thread in that digit.
 bool is_implied(const Digit& have, int64_t have_weight, const RegisterLayout& need) {
   int64_t weight = need.num_threads();
   for (const Digit& digit : need.thread_digits()) {
@@ -180,6 +180,24 @@ bool is_implied(const Digit& have, int64_t have_weight, const RegisterLayout& ne
     if (digit.extent % (ratio * have.extent) == 0 && weight * ratio == have_weight) return true;
   }
   return false;
+}
+
+bool has_powers_of_two(std::span<const Digit> digits) {
+  return std::ranges::all_of(
+      digits, [](const Digit& digit) { return (digit.extent & (digit.extent - 1)) == 0; });
+}
+
+/// is_implied() by its meaning: digits whose extents do not nest can agree by arithmetic accident.
+/// Example: digit {2, 0, 1} of weight 1 under 18 threads {2,0,9}, {3,0,1}, {3,0,3}: both t and x
+/// are a + b + c modulo 2.
+bool agrees_everywhere(const Digit& have, int64_t have_weight, const RegisterLayout& need) {
+  for (int64_t t = 0; t < need.num_threads(); ++t) {
+    for (int64_t e = 0; e < need.local_size(); ++e) {
+      const int64_t x = need.coordinates(t, e)[have.dim];
+      if (x / have.stride % have.extent != t / have_weight % have.extent) return false;
+    }
+  }
+  return true;
 }
 
 }  // namespace
@@ -375,10 +393,15 @@ Result<RegisterLayout> unsqueeze(const RegisterLayout& layout, std::span<const i
 
 bool covers(const RegisterLayout& have, const RegisterLayout& need) {
   if (have.shape() != need.shape() || have.num_threads() != need.num_threads()) return false;
+  // Where all extents are powers of two a digit is some bits, which agree iff they are the same.
+  const bool is_binary = has_powers_of_two(have.thread_digits()) &&
+                         has_powers_of_two(need.thread_digits()) &&
+                         has_powers_of_two(need.local_digits());
   int64_t weight = have.num_threads();
   for (const Digit& digit : have.thread_digits()) {
     weight /= digit.extent;
-    if (!digit.is_replicated() && !is_implied(digit, weight, need)) return false;
+    if (digit.is_replicated() || is_implied(digit, weight, need)) continue;
+    if (is_binary || !agrees_everywhere(digit, weight, need)) return false;
   }
   return true;
 }

@@ -22,12 +22,12 @@ std::string compute_type(const ElementFormat& element) {
 }
 
 std::string to_word(const ElementFormat& element, const std::string& value) {
-  if (operand_class(element) == kFloats) return fmt::format("ab::as_u32({})", value);
+  if (operand_class(element) == kFloats) return fmt::format("ab::float_bits({})", value);
   return fmt::format("(ab::u32)({})", value);
 }
 
 std::string from_word(const ElementFormat& element, const std::string& word) {
-  if (operand_class(element) == kFloats) return fmt::format("ab::as_float({})", word);
+  if (operand_class(element) == kFloats) return fmt::format("ab::bits_float({})", word);
   return fmt::format("({})({})", compute_type(element), word);
 }
 
@@ -148,10 +148,10 @@ std::string neutral(ReduceOp op, const ElementFormat& element) {
   switch (op) {
     case ReduceOp::kProduct: return is_float ? "1.0f" : "1";
     case ReduceOp::kMin:
-      return is_float ? "ab::as_float(0x7f800000u)"
+      return is_float ? "ab::bits_float(0x7f800000u)"
                       : fmt::format("({})({}ll)", compute_type(element), high);
     case ReduceOp::kMax:
-      return is_float ? "ab::as_float(0xff800000u)"
+      return is_float ? "ab::bits_float(0xff800000u)"
                       : fmt::format("({})({}ll)", compute_type(element), low);
     case ReduceOp::kAnd:
       return fmt::format("({})({:#x}u)", compute_type(element), (uint64_t{1} << element.bits) - 1);
@@ -161,7 +161,7 @@ std::string neutral(ReduceOp op, const ElementFormat& element) {
 
 /// The number that a code in a word stands for, for scans: codes are zero-extended there.
 std::string number_of_code(const ElementFormat& element, const std::string& word) {
-  if (element == numeric::kF32) return fmt::format("ab::as_float({})", word);
+  if (element == numeric::kF32) return fmt::format("ab::bits_float({})", word);
   if (operand_class(element) == kFloats) {
     return fmt::format("ab::{}_lo_to_f32({})", half_name(element), word);
   }
@@ -378,8 +378,8 @@ Status emit_scalar_dot(Emitter& out, const InstructionView& view) {
     const std::string right = fmt::format("{}[{} + {} * p]", wide_b, b0, b_step);
     if (is_float) {
       out.line(
-          "{0}[{1}] = ab::as_u32(ab::fma(ab::as_float({2}), ab::as_float({3}), "
-          "ab::as_float({0}[{1}])));",
+          "{0}[{1}] = ab::float_bits(ab::fma(ab::bits_float({2}), ab::bits_float({3}), "
+          "ab::bits_float({0}[{1}])));",
           result, e, left, right);
     } else {
       out.line("{0}[{1}] += {2} * {3};", result, e, left, right);
@@ -397,7 +397,7 @@ std::string rounded_to_tf32(Emitter& out, const InstructionView& view, size_t i)
   out.line("#pragma unroll");
   out.line(
       "for (int i = 0; i < {}; ++i) {}[i] = "
-      "ab::as_u32(ab::f32_to_tf32(ab::as_float({}[i])));",
+      "ab::float_bits(ab::f32_to_tf32(ab::bits_float({}[i])));",
       words, name, source);
   return name;
 }
@@ -433,8 +433,8 @@ Status emit_dot(Emitter& out, const InstructionView& view) {
       const int64_t a_word = view.operand(0).register_layout->local_index({row, inner}) * bits / 32;
       const int64_t b_word =
           view.operand(1).register_layout->local_index({inner, column}) * bits / 32;
-      out.line("ab::{0}({1} + {2}, {3} + {4}, {5} + {6}, {1} + {2});", atom.function, d, c_word, a,
-               a_word, b, b_word);
+      out.line("ab::{0}({1} + {2}, {3} + {4}, {5} + {6});", atom.function, d, c_word, a, a_word, b,
+               b_word);
     }
   }
   return {};

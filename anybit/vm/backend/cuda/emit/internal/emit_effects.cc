@@ -20,13 +20,19 @@ std::string quoted(std::string_view text) {
   return result;
 }
 
+void fail_with(Emitter& out, const std::string& text) {
+  out.line("ab::print(\"%s\\n\", \"{}\");", text);
+  out.line("ab::assert_fail(0);");
+}
+
 /// `where` is "global" or "shared"; address(index text) is of the element.
 Status emit_atomic(Emitter& out, const InstructionView& view, std::string_view where,
                    const std::string& extent,
                    const std::function<std::string(const std::string&)>& address) {
-  const std::string_view op = atomic_operators()[static_cast<size_t>(view.integer(0))].name;
+  const auto op = static_cast<AtomicOp>(view.integer(0));
+  const std::string_view name = atomic_operators()[static_cast<size_t>(op)].name;
   const numeric::ElementFormat& element = view.operand(0).element;
-  const char* type = element == numeric::kF32 ? "f32" : element == kInt32 ? "i32" : "u32";
+  const char* type = element == numeric::kF32 ? "float" : element == kInt32 ? "int" : "ab::u32";
   const ValueId indices = view.instruction.operands[1], values = view.instruction.operands[2];
   const auto& layout = *view.operand(1).register_layout;
   const bool wants_result = view.instruction.result != kNoValue;
@@ -42,10 +48,18 @@ Status emit_atomic(Emitter& out, const InstructionView& view, std::string_view w
     const std::string index = out.number(indices, e);
     out.open("if ({})", all_of(holder, fmt::format("(ab::u64)(long long)({}) < (ab::u64)({})",
                                                    index, extent)));
-    const std::string call = fmt::format("ab::atomic_{}_{}_{}({}, {})", op, where, type,
-                                         address(index), out.number(values, e));
+    // Bitwise operators and exchange act on words, whatever these mean.
+    std::string target = address(index), value = out.number(values, e);
+    const bool by_word = op == AtomicOp::kAnd || op == AtomicOp::kOr || op == AtomicOp::kXor ||
+                         op == AtomicOp::kExchange;
+    if (by_word) value = out.code(values, e);
+    if (where == "global") target = fmt::format("({}*)({})", by_word ? "ab::u32" : type, target);
+    const std::string call =
+        fmt::format("ab::atomic_{}_{}({}, {})", op == AtomicOp::kExchange ? "exch" : name, where,
+                    target, value);
     if (wants_result) {
-      out.line("{}[{}] = {};", out.tile(view.instruction.result), e, encode_number(element, call));
+      out.line("{}[{}] = {};", out.tile(view.instruction.result), e,
+               by_word ? call : encode_number(element, call));
     } else {
       out.line("{};", call);
     }
@@ -79,22 +93,20 @@ Status emit_atomic_shared(Emitter& out, const InstructionView& view) {
 }
 
 Status emit_semaphore_acquire(Emitter& out, const InstructionView& view) {
-  out.open("if ({} == 0)", out.thread());
-  out.line("ab::wait_until_equal((char*){} + (long long)({}) * {} * 4, {});",
-           out.tile(view.instruction.operands[0]), out.scalar(view.attribute<Expr>(0)),
-           out.scalar(view.operand(0).strides[0]), out.scalar(view.attribute<Expr>(1)));
-  out.close();
-  out.barrier();
+  out.line(
+      "ab::semaphore_acquire((const ab::u32*)((char*){} + (long long)({}) * {} * 4), "
+      "(ab::u32)({}));",
+      out.tile(view.instruction.operands[0]), out.scalar(view.attribute<Expr>(0)),
+      out.scalar(view.operand(0).strides[0]), out.scalar(view.attribute<Expr>(1)));
   return {};
 }
 
 Status emit_semaphore_release(Emitter& out, const InstructionView& view) {
-  out.barrier();
-  out.open("if ({} == 0)", out.thread());
-  out.line("ab::store_release((char*){} + (long long)({}) * {} * 4, {});",
-           out.tile(view.instruction.operands[0]), out.scalar(view.attribute<Expr>(0)),
-           out.scalar(view.operand(0).strides[0]), out.scalar(view.attribute<Expr>(1)));
-  out.close();
+  out.line(
+      "ab::semaphore_release((ab::u32*)((char*){} + (long long)({}) * {} * 4), "
+      "(ab::u32)({}));",
+      out.tile(view.instruction.operands[0]), out.scalar(view.attribute<Expr>(0)),
+      out.scalar(view.operand(0).strides[0]), out.scalar(view.attribute<Expr>(1)));
   return {};
 }
 
@@ -147,13 +159,16 @@ Status emit_print(Emitter& out, const InstructionView& view) {
 Status emit_assert(Emitter& out, const InstructionView& view) {
   const std::string text = quoted(view.attribute<std::string>(1));
   if (view.has_attribute(0)) {
-    out.line("if (!({})) ab::assert_fail(\"{}\");", out.scalar(view.attribute<Expr>(0)), text);
+    out.open("if (!({}))", out.scalar(view.attribute<Expr>(0)));
+    fail_with(out, text);
+    out.close();
     return {};
   }
   const auto& layout = *view.operand(0).register_layout;
   for (int64_t e = 0; e < layout.local_size(); ++e) {
-    out.line("if ({} == 0u) ab::assert_fail(\"{}\");", out.code(view.instruction.operands[0], e),
-             text);
+    out.open("if ({} == 0u)", out.code(view.instruction.operands[0], e));
+    fail_with(out, text);
+    out.close();
   }
   return {};
 }

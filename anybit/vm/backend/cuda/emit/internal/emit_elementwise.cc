@@ -37,7 +37,7 @@ std::string half_name(const ElementFormat& element) {
 }
 
 std::string encode_number(const ElementFormat& element, const std::string& value) {
-  if (element == numeric::kF32) return fmt::format("ab::as_u32({})", value);
+  if (element == numeric::kF32) return fmt::format("ab::float_bits({})", value);
   if (element == numeric::kF16 || element == numeric::kBF16) {
     return fmt::format("ab::f32_to_{}({})", half_name(element), value);
   }
@@ -118,7 +118,7 @@ void emit_by_numbers(Emitter& out, const InstructionView& view,
       masked);
 }
 
-std::string as_floats(const std::string& word) { return fmt::format("ab::as_float({})", word); }
+std::string as_floats(const std::string& word) { return fmt::format("ab::bits_float({})", word); }
 
 std::string float_unary(UnaryOp op, const std::string& x) {
   switch (op) {
@@ -198,7 +198,7 @@ Status emit_unary(Emitter& out, const InstructionView& view) {
     });
   } else if (element == numeric::kF32) {
     emit_by_words(out, view, [&](const auto& x) {
-      return fmt::format("ab::as_u32({})", float_unary(op, as_floats(x[0])));
+      return fmt::format("ab::float_bits({})", float_unary(op, as_floats(x[0])));
     });
   } else if (is_half(element)) {
     emit_by_numbers(out, view, [&](const auto& x) { return float_unary(op, x[0]); });
@@ -215,7 +215,7 @@ Status emit_binary(Emitter& out, const InstructionView& view) {
   const bool aligned = view.operand(0).shape == view.operand(1).shape;
   if (element == numeric::kF32) {
     emit_by_words(out, view, [&](const auto& x) {
-      return fmt::format("ab::as_u32(ab::{}({}, {}))", name, as_floats(x[0]), as_floats(x[1]));
+      return fmt::format("ab::float_bits(ab::{}({}, {}))", name, as_floats(x[0]), as_floats(x[1]));
     });
   } else if (is_half(element) && op != BinaryOp::kDiv) {
     emit_by_words(out, view, [&](const auto& x) {
@@ -239,7 +239,7 @@ Status emit_fma(Emitter& out, const InstructionView& view) {
   const ElementFormat& element = view.result().element;
   emit_by_words(out, view, [&](const auto& x) {
     if (element == numeric::kF32) {
-      return fmt::format("ab::as_u32(ab::fma({}, {}, {}))", as_floats(x[0]), as_floats(x[1]),
+      return fmt::format("ab::float_bits(ab::fma({}, {}, {}))", as_floats(x[0]), as_floats(x[1]),
                          as_floats(x[2]));
     }
     return fmt::format("ab::{}x2_fma({}, {}, {})", half_name(element), x[0], x[1], x[2]);

@@ -61,7 +61,7 @@ Status emit_load_global(Emitter& out, const InstructionView& view) {
       }
     } else {
       emit_run_load(out, tile, access.plan(), r, bits, "global", access.address(r),
-                    streaming ? ", ab::kStreaming" : "");
+                    streaming ? ", ab::kCacheStream" : "");
     }
     if (!condition.empty()) out.close();
   }

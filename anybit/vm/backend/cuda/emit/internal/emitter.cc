@@ -48,9 +48,9 @@ std::string_view scalar_cpp_type(ScalarType type) {
 }
 
 std::string float_literal(float value) {
-  if (std::isnan(value)) return "ab::as_float(0x7fffffffu)";
+  if (std::isnan(value)) return "ab::bits_float(0x7fffffffu)";
   if (std::isinf(value))
-    return value > 0 ? "ab::as_float(0x7f800000u)" : "ab::as_float(0xff800000u)";
+    return value > 0 ? "ab::bits_float(0x7f800000u)" : "ab::bits_float(0xff800000u)";
   return fmt::format("{:a}f", value);
 }
 
@@ -118,7 +118,7 @@ std::string Emitter::scalar_call(const Expr& expr) const {
       return fmt::format("({} ? {} : {})", scalar(o[0]), scalar(o[1]), scalar(o[2]));
     case ExprKind::kConvert:
       if (o[0].type() == ScalarType::kF32 && expr.type() != ScalarType::kBool) {
-        return fmt::format("ab::f32_to_{}({})", scalar_type_name(expr.type()), scalar(o[0]));
+        return fmt::format("ab::f32_to_{}_rz({})", scalar_type_name(expr.type()), scalar(o[0]));
       }
       return fmt::format("({})({})", scalar_cpp_type(expr.type()), scalar(o[0]));
     default: ANYBIT_CHECK(false);
@@ -174,7 +174,7 @@ std::string Emitter::code(ValueId id, int64_t local) const {
 
 std::string Emitter::number(ValueId id, int64_t local) const {
   const numeric::ElementFormat& element = program_.type_of(id).element;
-  if (element == numeric::kF32) return fmt::format("ab::as_float({}[{}])", tile(id), local);
+  if (element == numeric::kF32) return fmt::format("ab::bits_float({}[{}])", tile(id), local);
   const int64_t word = local * element.bits / 32, position = local * element.bits % 32;
   if (element == numeric::kF16 || element == numeric::kBF16) {
     return fmt::format("ab::{}_{}_to_f32({}[{}])", element == numeric::kF16 ? "f16" : "bf16",
@@ -401,10 +401,9 @@ Result<EmittedKernel> Emitter::run() {
                               variable_names_[id]);
   }
   std::string& source = kernel.source;
-  source = "#include \"anybit/vm/backend/cuda/device/device.h\"\n\n";
   for (const std::string& key : function_order_) source += functions_[key] + "\n";
   source +=
-      fmt::format("AB_KERNEL({}) {}({}) {{\n", program_.num_threads(), program_.name, parameters);
+      fmt::format("AB_KERNEL AB_LAUNCH_BOUNDS({}) {}({}) {{\n", program_.num_threads(), program_.name, parameters);
   source += "  const ab::u32 tid = ab::thread();\n";
   if (kernel.shared_bytes > 0) source += "  const ab::u32 smem = ab::shared_base();\n";
   source += prologue_ + body_ + "}\n";

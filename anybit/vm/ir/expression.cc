@@ -131,6 +131,7 @@ struct Expr::Node {
   float real = 0;
   VariableId variable = -1;
   std::vector<Expr> operands = {};
+  int depth = 1;
 };
 
 std::string_view scalar_type_name(ScalarType type) {
@@ -156,6 +157,7 @@ Expr Expr::integer(int64_t value, ScalarType type) {
 }
 Expr Expr::boolean(bool value) { return integer(value ? 1 : 0, ScalarType::kBool); }
 Expr Expr::real(float value) {
+  if (std::isnan(value)) value = std::numeric_limits<float>::quiet_NaN();
   return Expr(std::make_shared<const Node>(Node{ExprKind::kFloat, ScalarType::kF32, 0, value}));
 }
 Expr Expr::variable(VariableId id, ScalarType type) {
@@ -177,6 +179,7 @@ VariableId Expr::variable_id() const {
   return node_->variable;
 }
 const std::vector<Expr>& Expr::operands() const { return node_->operands; }
+int Expr::depth() const { return node_->depth; }
 std::optional<int64_t> Expr::as_integer() const {
   if (kind() != ExprKind::kInteger) return std::nullopt;
   return node_->integer;
@@ -302,6 +305,7 @@ Result<Expr> Expr::make(ExprKind kind, std::vector<Expr> operands) {
   if (auto simple = simplify(kind, operands)) return *simple;
   Node node{kind, is_comparison(kind) ? ScalarType::kBool : operand_type};
   const bool constant = std::all_of(operands.begin(), operands.end(), is_literal);
+  for (const Expr& operand : operands) node.depth = std::max(node.depth, operand.depth() + 1);
   node.operands = std::move(operands);
   const Expr result(std::make_shared<const Node>(std::move(node)));
   if (!constant) return result;
@@ -318,6 +322,7 @@ Result<Expr> Expr::convert(Expr value, ScalarType type) {
   }
   const bool constant = is_literal(value);
   Node node{ExprKind::kConvert, type};
+  node.depth = value.depth() + 1;
   node.operands = {std::move(value)};
   const Expr result(std::make_shared<const Node>(std::move(node)));
   if (!constant) return result;

@@ -58,6 +58,10 @@ struct ExprKindInfo {
 };
 const ExprKindInfo& expr_kind_info(ExprKind kind);
 
+/// The deepest tree that a program may hold; the verifier checks it, so that whoever walks trees
+/// may recurse.
+inline constexpr int kMaxExprDepth = 200;
+
 /// A scalar value that a kernel computes. Cheap to copy; equality is structural.
 class Expr {
  public:
@@ -70,6 +74,7 @@ class Expr {
 
   static Expr integer(int64_t value, ScalarType type);
   static Expr boolean(bool value);
+  /// Every NaN becomes the one positive quiet NaN.
   static Expr real(float value);
   static Expr variable(VariableId id, ScalarType type);
 
@@ -89,6 +94,8 @@ class Expr {
   /// Pre: kind() is kVariable.
   VariableId variable_id() const;
   const std::vector<Expr>& operands() const;
+  /// Levels of the tree; 1 for a literal or variable.
+  int depth() const;
 
   /// The value of an integer literal, else nothing.
   std::optional<int64_t> as_integer() const;

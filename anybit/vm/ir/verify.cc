@@ -9,6 +9,37 @@
 namespace anybit::vm {
 namespace {
 
+Status check_operand_memory(const Program& program, ValueId id, const OperandInfo& info) {
+  if (id == kNoValue) {
+    if (info.is_optional) return {};
+    return fail(ErrorCode::kInvalidArgument, "operand {} is missing", info.name);
+  }
+  const MemorySpace space = program.type_of(id).space;
+  if (space == info.space) return {};
+  return fail(ErrorCode::kInvalidArgument, "operand {}: %{} is in {} memory, expected {}",
+              info.name, program.values[id].name, memory_space_name(space),
+              memory_space_name(info.space));
+}
+
+Status check_attribute_kind(const Attribute& attribute, const AttributeInfo& info) {
+  if (attribute.index() == 0) {
+    if (info.is_optional) return {};
+    return fail(ErrorCode::kInvalidArgument, "{}= is missing", info.name);
+  }
+  constexpr size_t kAlternative[] = {1, 2, 1, 1, 3, 4, 5, 6};  // Of AttributeKind.
+  if (attribute.index() != kAlternative[static_cast<size_t>(info.kind)]) {
+    return fail(ErrorCode::kInvalidArgument, "{}= has the wrong kind of value", info.name);
+  }
+  const int64_t* value = std::get_if<int64_t>(&attribute);
+  const int64_t num_names =
+      info.kind == AttributeKind::kFlag ? 2 : static_cast<int64_t>(info.names.size());
+  if (value != nullptr && info.kind != AttributeKind::kInteger &&
+      (*value < 0 || *value >= num_names)) {
+    return fail(ErrorCode::kInvalidArgument, "{}= names nothing", info.name);
+  }
+  return {};
+}
+
 class Verifier {
  public:
   Verifier(const Program& program, VerifyStage stage)
@@ -69,6 +100,10 @@ class Verifier {
   }
 
   Status check_expression(const Expr& expr, std::string_view where) {
+    if (expr.depth() > kMaxExprDepth) {
+      return fail(ErrorCode::kInvalidArgument, "an expression of {} levels, expected at most {}",
+                  expr.depth(), kMaxExprDepth);
+    }
     std::string missing;
     for_each_variable(expr, [&](VariableId id) {
       if (!variable_in_scope_[id]) missing = program_.variables[id].name;
@@ -219,26 +254,20 @@ class Verifier {
     return {};
   }
 
-  /// Numbers and kinds of operands and attributes; that operands are in scope.
+  /// The signature; that operands are in scope, and the result is new.
   Status check_shape_of(const Instruction& instruction, const InstructionInfo& info) {
-    if (instruction.operands.size() != info.operands.size() ||
-        instruction.attributes.size() != info.attributes.size()) {
-      return fail(ErrorCode::kInvalidArgument, "{} operands and {} attributes, expected {} and {}",
-                  instruction.operands.size(), instruction.attributes.size(), info.operands.size(),
-                  info.attributes.size());
-    }
+    ANYBIT_TRY(check_signature(program_, instruction));
     for (size_t i = 0; i < info.operands.size(); ++i) {
-      ANYBIT_TRY(check_operand(instruction.operands[i], info.operands[i]));
+      if (instruction.operands[i] != kNoValue) ANYBIT_TRY(check_operand(instruction.operands[i]));
     }
-    for (size_t i = 0; i < info.attributes.size(); ++i) {
-      ANYBIT_TRY(check_attribute(instruction.attributes[i], info.attributes[i]));
+    for (const Attribute& attribute : instruction.attributes) {
+      if (const Expr* expr = std::get_if<Expr>(&attribute)) {
+        ANYBIT_TRY(check_expression(*expr, "this scope"));
+      } else if (const auto* exprs = std::get_if<std::vector<Expr>>(&attribute)) {
+        for (const Expr& expr : *exprs) ANYBIT_TRY(check_expression(expr, "this scope"));
+      }
     }
-    const bool has_result = instruction.result != kNoValue;
-    if ((info.result == ResultKind::kNone && has_result) ||
-        (info.result == ResultKind::kAlways && !has_result)) {
-      return fail(ErrorCode::kInvalidArgument, "expected {} result", has_result ? "no" : "a");
-    }
-    if (has_result && value_state_[instruction.result].is_defined) {
+    if (instruction.result != kNoValue && value_state_[instruction.result].is_defined) {
       return fail(ErrorCode::kInvalidArgument, "%{} is defined twice",
                   program_.values[instruction.result].name);
     }
@@ -250,21 +279,13 @@ class Verifier {
     return {};
   }
 
-  Status check_operand(ValueId id, const OperandInfo& info) {
-    if (id == kNoValue) {
-      if (info.is_optional) return {};
-      return fail(ErrorCode::kInvalidArgument, "operand {} is missing", info.name);
-    }
+  Status check_operand(ValueId id) {
     const ValueState& state = value_state_[id];
     const std::string& name = program_.values[id].name;
     if (!state.in_scope) {
       return fail(ErrorCode::kInvalidArgument, "%{} is not defined in this scope", name);
     }
     const MemorySpace space = program_.type_of(id).space;
-    if (space != info.space) {
-      return fail(ErrorCode::kInvalidArgument, "operand {}: %{} is in {} memory, expected {}",
-                  info.name, name, memory_space_name(space), memory_space_name(info.space));
-    }
     if (space == MemorySpace::kRegister && state.thread_group != thread_group_) {
       return fail(ErrorCode::kInvalidArgument,
                   "%{} is held by the threads outside; pass it through shared memory", name);
@@ -272,30 +293,6 @@ class Verifier {
     if (space == MemorySpace::kShared && value_state_[state.storage].is_freed) {
       return fail(ErrorCode::kInvalidArgument, "%{} is used after free_shared(%{})", name,
                   program_.values[state.storage].name);
-    }
-    return {};
-  }
-
-  Status check_attribute(const Attribute& attribute, const AttributeInfo& info) {
-    if (attribute.index() == 0) {
-      if (info.is_optional) return {};
-      return fail(ErrorCode::kInvalidArgument, "{}= is missing", info.name);
-    }
-    constexpr size_t kAlternative[] = {1, 2, 1, 1, 3, 4, 5, 6};  // Of AttributeKind.
-    if (attribute.index() != kAlternative[static_cast<size_t>(info.kind)]) {
-      return fail(ErrorCode::kInvalidArgument, "{}= has the wrong kind of value", info.name);
-    }
-    if (info.kind == AttributeKind::kName) {
-      const int64_t value = std::get<int64_t>(attribute);
-      if (value < 0 || value >= static_cast<int64_t>(info.names.size())) {
-        return fail(ErrorCode::kInvalidArgument, "{}= names nothing", info.name);
-      }
-    }
-    if (const Expr* expr = std::get_if<Expr>(&attribute)) {
-      return check_expression(*expr, "this scope");
-    }
-    if (const auto* exprs = std::get_if<std::vector<Expr>>(&attribute)) {
-      for (const Expr& expr : *exprs) ANYBIT_TRY(check_expression(expr, "this scope"));
     }
     return {};
   }
@@ -385,6 +382,27 @@ class Verifier {
 };
 
 }  // namespace
+
+Status check_signature(const Program& program, const Instruction& instruction) {
+  const InstructionInfo& info = instruction_info(instruction.opcode);
+  if (instruction.operands.size() != info.operands.size() ||
+      instruction.attributes.size() != info.attributes.size()) {
+    return fail(ErrorCode::kInvalidArgument, "{} operands and {} attributes, expected {} and {}",
+                instruction.operands.size(), instruction.attributes.size(), info.operands.size(),
+                info.attributes.size());
+  }
+  for (size_t i = 0; i < info.operands.size(); ++i) {
+    ANYBIT_TRY(check_operand_memory(program, instruction.operands[i], info.operands[i]));
+  }
+  for (size_t i = 0; i < info.attributes.size(); ++i) {
+    ANYBIT_TRY(check_attribute_kind(instruction.attributes[i], info.attributes[i]));
+  }
+  const bool has_result = instruction.result != kNoValue;
+  if (info.result == ResultKind::kOptional || has_result == (info.result == ResultKind::kAlways)) {
+    return {};
+  }
+  return fail(ErrorCode::kInvalidArgument, "expected {} result", has_result ? "no" : "a");
+}
 
 Status verify(const Program& program, VerifyStage stage) { return Verifier(program, stage).run(); }
 

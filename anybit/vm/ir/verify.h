@@ -12,6 +12,11 @@ enum class VerifyStage : uint8_t {
   kWithLayouts,  // Every register tile has a layout, and operands the one their instruction needs.
 };
 
+/// Checks the numbers, kinds and memory of the operands and attributes of `instruction`, and whether
+/// it has a result as its row says: what infer_type relies on. Pre: its ids are the program's.
+/// Errors: kInvalidArgument.
+Status check_signature(const Program& program, const Instruction& instruction);
+
 /// Checks that names are unique and defined before use and in scope; that every tile is defined
 /// once and its type is what its instruction says; operators, conditions, bounds and `set` have
 /// fitting types; `break` stands in a loop; every thread reaches each barrier; shared tiles are

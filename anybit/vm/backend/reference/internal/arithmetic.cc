@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "anybit/base/check.h"
-#include "anybit/vm/backend/reference/internal/exact_functions.h"
+#include "anybit/vm/exact_math.h"
 
 namespace anybit::vm::reference {
 namespace {
@@ -49,17 +49,17 @@ double multiply_add_to_odd(double a, double b, double c) {
 
 float unary_float(UnaryOp op, float x) {
   switch (op) {
-    case UnaryOp::kExp: return exact_exp(x);
-    case UnaryOp::kExp2: return exact_exp2(x);
-    case UnaryOp::kLog: return exact_log(x);
-    case UnaryOp::kLog2: return exact_log2(x);
-    case UnaryOp::kSqrt: return std::sqrt(x);
-    case UnaryOp::kRsqrt: return 1.0F / std::sqrt(x);
-    case UnaryOp::kReciprocal: return 1.0F / x;
-    case UnaryOp::kSin: return exact_sin(x);
-    case UnaryOp::kCos: return exact_cos(x);
-    case UnaryOp::kTanh: return exact_tanh(x);
-    case UnaryOp::kErf: return exact_erf(x);
+    case UnaryOp::kExp: return exact::exp(x);
+    case UnaryOp::kExp2: return exact::exp2(x);
+    case UnaryOp::kLog: return exact::log(x);
+    case UnaryOp::kLog2: return exact::log2(x);
+    case UnaryOp::kSqrt: return exact::sqrt(x);
+    case UnaryOp::kRsqrt: return exact::rsqrt(x);
+    case UnaryOp::kReciprocal: return exact::div(1.0F, x);
+    case UnaryOp::kSin: return exact::sin(x);
+    case UnaryOp::kCos: return exact::cos(x);
+    case UnaryOp::kTanh: return exact::tanh(x);
+    case UnaryOp::kErf: return exact::erf(x);
     case UnaryOp::kFloor: return std::floor(x);
     case UnaryOp::kCeil: return std::ceil(x);
     case UnaryOp::kTrunc: return std::trunc(x);

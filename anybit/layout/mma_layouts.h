@@ -14,7 +14,8 @@
 namespace anybit::layout {
 
 /// The fragments of d = a . b + c of one mma.sync instruction, in one warp.
-/// Source: PTX ISA 8.5, section 9.7.14.5, "Matrix Fragments for mma.m16n8k*".
+/// Source: PTX ISA, "Matrix Fragments for mma.m16n8k16 with floating point type", ".m16n8k32",
+/// ".m16n8k8".
 struct MmaFragments {
   std::string_view name;  // "m16n8k16"
   int64_t m, n, k;
@@ -28,12 +29,12 @@ struct MmaFragments {
 std::vector<MmaFragments> mma_fragments();
 
 /// The accumulator [64, n] of wgmma.m64nNk*, in one warpgroup of 128 threads.
-/// Source: PTX ISA 8.5, section 9.7.15.5.1, "WGMMA .m64nNk16 register fragment layout for D".
+/// Source: PTX ISA, "Register Fragments for wgmma.mma_async.m64nNk16", matrix D.
 /// Errors: kInvalidArgument unless n is a multiple of 8 from 8 to 256.
 Result<RegisterLayout> wgmma_accumulator(int64_t n);
 
 /// The operand A [64, 256 / operand_bits] of wgmma held in registers, in one warpgroup.
-/// Source: as above, "register fragment layout for A", k = 16, 32 and 8.
+/// Source: as above, matrix A, and the sections for k = 32 and 8.
 /// Errors: kInvalidArgument unless operand_bits is 16, 8 or 32.
 Result<RegisterLayout> wgmma_operand_a(int operand_bits);
 

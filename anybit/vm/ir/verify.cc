@@ -3,7 +3,8 @@
 #include <set>
 #include <unordered_map>
 
-#include "anybit/layout/layout_text.h"
+#include "anybit/layout/register_layout_text.h"
+#include "anybit/layout/shared_layout.h"
 #include "anybit/vm/ir/instruction_info.h"
 
 namespace anybit::vm {

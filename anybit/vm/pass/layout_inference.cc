@@ -1,6 +1,6 @@
 #include "anybit/vm/pass/layout_inference.h"
 
-#include "anybit/layout/layout_text.h"
+#include "anybit/layout/register_layout_text.h"
 #include "anybit/vm/ir/instruction_info.h"
 #include "anybit/vm/ir/verify.h"
 

@@ -10,6 +10,9 @@
 #include "anybit/vm/ir/instruction_info.h"
 
 namespace anybit::vm {
+
+using layout::Swizzle;
+
 namespace {
 
 constexpr int64_t kAlignment = 128;  // Bytes; of every allocation.
@@ -115,13 +118,17 @@ class Planner {
 
   static Status take_annotation(const layout::SharedLayout& annotated, const TensorType& type,
                                 SharedView& view) {
-    if (annotated.base_offset() != 0 || annotated.modes().size() != type.shape.size()) {
-      return fail(ErrorCode::kUnsupported,
-                  "a shared tile whose dimensions have several strides: {}",
+    std::vector<int> modes_of(type.shape.size(), 0);
+    for (const layout::SharedMode& mode : annotated.modes()) {
+      view.strides[static_cast<size_t>(mode.dim)] = mode.stride;
+      ++modes_of[static_cast<size_t>(mode.dim)];
+    }
+    if (annotated.base_offset() != 0 ||
+        std::any_of(modes_of.begin(), modes_of.end(), [](int count) { return count > 1; })) {
+      return fail(ErrorCode::kUnsupported, "a shared tile whose dimensions have several strides: {}",
                   layout::to_string(annotated));
     }
-    for (size_t d = 0; d < type.shape.size(); ++d) view.strides[d] = annotated.modes()[d].stride;
-    view.swizzle = {annotated.swizzle().base, annotated.swizzle().bits, annotated.swizzle().shift};
+    view.swizzle = annotated.swizzle();
     return {};
   }
 

@@ -7,22 +7,11 @@
 
 #include "anybit/base/result.h"
 #include "anybit/layout/register_layout.h"
+#include "anybit/layout/shared_layout.h"
 #include "anybit/vm/ir/program.h"
 #include "anybit/vm/pass/scalar_analysis.h"
 
 namespace anybit::vm {
-
-/// Element o of a tile is stored at swizzle(o): bits [base + shift, base + shift + bits) of o are
-/// xor'ed onto bits [base, base + bits). No swizzle: bits = 0.
-struct Swizzle {
-  int base = 0;
-  int bits = 0;
-  int shift = 0;
-  int64_t apply(int64_t o) const {
-    return bits == 0 ? o : o ^ ((o >> (base + shift) & ((int64_t{1} << bits) - 1)) << base);
-  }
-  friend bool operator==(const Swizzle&, const Swizzle&) = default;
-};
 
 /// How a shared tile or a part of one addresses its bytes: element x lies at the element index
 /// swizzle(sum of offsets + sum of x_d * strides[d]) of an allocation.
@@ -31,7 +20,7 @@ struct SharedView {
   int64_t byte_offset = 0;     // Of the allocation; a multiple of 128.
   std::vector<int64_t> strides = {};
   std::vector<std::pair<Expr, int64_t>> offsets = {};  // Expression and its weight in elements.
-  Swizzle swizzle = {};
+  layout::Swizzle swizzle = {};
 };
 
 struct SharedPlan {
@@ -49,7 +38,7 @@ struct SharedTraffic {
 
 /// The swizzle under which all of `traffic` costs the fewest cycles; of equals the one with the
 /// fewest bits. `bits` of an element, `num_elements` of the shared tile.
-Swizzle best_swizzle(const std::vector<SharedTraffic>& traffic, int bits, int64_t num_elements);
+layout::Swizzle best_swizzle(const std::vector<SharedTraffic>& traffic, int bits, int64_t num_elements);
 
 /// Plans the shared memory of a program. Annotated layouts stay; others are row-major with the
 /// swizzle that costs the fewest bank conflicts over all accesses of the tile (the first of equals:

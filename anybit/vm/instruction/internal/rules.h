@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "anybit/layout/layout_text.h"
+#include "anybit/layout/register_layout_text.h"
 #include "anybit/layout/register_layout_ops.h"
 #include "anybit/vm/ir/instruction_info.h"
 #include "anybit/vm/ir/operators.h"

@@ -13,5 +13,3 @@
 #else
 #include "anybit/vm/backend/cuda/device/device_emulated.h"
 #endif
-
-#include "anybit/vm/backend/cuda/device/device_tile.h"

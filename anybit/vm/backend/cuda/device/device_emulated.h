@@ -14,3 +14,4 @@
 #include "anybit/vm/backend/cuda/device/emulated_matrix.h"
 #include "anybit/vm/backend/cuda/device/emulated_hopper.h"
 #include "anybit/vm/backend/cuda/device/emulated_wgmma.h"
+#include "anybit/vm/backend/cuda/device/device_tile.h"

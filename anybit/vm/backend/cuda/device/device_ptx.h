@@ -14,4 +14,5 @@
 #include "anybit/vm/backend/cuda/device/ptx_hopper.h"
 #if defined(__CUDACC__)
 #include "anybit/vm/backend/cuda/device/device_fp8.h"
+#include "anybit/vm/backend/cuda/device/device_tile.h"
 #endif

@@ -2,7 +2,12 @@
 // tiles, elements of less than a byte, matrix steps on words. The same in both bodies.
 #pragma once
 
+#if defined(__CUDACC__)
 #include "anybit/vm/backend/cuda/device/device_types.h"
+#else
+#include "anybit/vm/backend/cuda/device/emulated_matrix.h"
+#include "anybit/vm/backend/cuda/device/emulated_memory.h"
+#endif
 
 namespace ab {
 

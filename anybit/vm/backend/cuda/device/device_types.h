@@ -17,6 +17,10 @@
 #define AB_LAUNCH_BOUNDS_2(threads, blocks)
 #define AB_CLUSTER(x, y, z)
 #define AB_GRID_CONSTANT
+#define __global__
+#define __launch_bounds__(...)
+#define __cluster_dims__(...)
+#define __grid_constant__
 #define AB_CONSTANT static const
 #define AB_UNROLL
 #endif

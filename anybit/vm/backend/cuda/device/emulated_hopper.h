@@ -8,8 +8,7 @@ namespace ab {
 
 /// The emulation's contents of an mbarrier's 8 bytes.
 struct Mbarrier {
-  u64 pending : 16, count : 16, parity : 1, magic : 7;
-  i64 bytes : 24;
+  u64 pending : 16, count : 16, parity : 1, magic : 7, bytes : 24;  // bytes modulo 2^24.
 };
 constexpr u64 kMbarrierMagic = 0x2a;
 
@@ -21,6 +20,9 @@ AB_FN Mbarrier* mbarrier_at(u32 address, const char* what) {
     host->fail(message);
   }
   return barrier;
+}
+AB_FN void mbarrier_count(Mbarrier* barrier, u32 bytes) {
+  barrier->bytes = (barrier->bytes + bytes) & 0xffffff;
 }
 AB_FN void mbarrier_advance(Mbarrier* barrier) {
   if (barrier->pending == 0 && barrier->bytes == 0) {
@@ -40,19 +42,19 @@ AB_FN void mbarrier_invalidate(u32 barrier) {
 }
 AB_FN void fence_barrier_init() {}
 AB_FN void mbarrier_expect_tx(u32 barrier, u32 bytes) {
-  mbarrier_at(barrier, "mbarrier_expect_tx")->bytes += bytes;
+  mbarrier_count(mbarrier_at(barrier, "mbarrier_expect_tx"), bytes);
 }
 AB_FN void mbarrier_arrive_expect_tx(u32 address, u32 bytes) {
   Mbarrier* barrier = mbarrier_at(address, "mbarrier_arrive");
   if (barrier->pending == 0) host->fail("mbarrier_arrive: more arrivals than the barrier counts");
-  barrier->bytes += bytes;
-  barrier->pending -= 1;
+  mbarrier_count(barrier, bytes);
+  barrier->pending = (barrier->pending - 1) & 0xffff;
   mbarrier_advance(barrier);
 }
 AB_FN void mbarrier_arrive(u32 address) { mbarrier_arrive_expect_tx(address, 0); }
 AB_FN void mbarrier_complete(u32 address, u32 bytes, const char* what) {
   Mbarrier* barrier = mbarrier_at(address, what);
-  barrier->bytes -= bytes;
+  mbarrier_count(barrier, 0u - bytes);
   mbarrier_advance(barrier);
 }
 

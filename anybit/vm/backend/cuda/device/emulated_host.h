@@ -37,6 +37,6 @@ struct EmulatedHost {
 
 constexpr u32 kSharedBase = 1024;  // As on sm_90, where the system keeps the first KiB.
 
-static EmulatedHost* host = nullptr;
+static thread_local EmulatedHost* host = nullptr;
 
 }  // namespace ab

@@ -109,12 +109,14 @@ AB_ATOMIC(atomic_exch, u32, value)
 
 AB_FN u32 atomic_cas_global(u32* p, u32 expected, u32 value) {
   check_global(p, 4, 4, "atomic_cas");
+  host->yield("atomic_cas");
   const u32 old = *p;
   if (old == expected) *p = value;
   return old;
 }
 AB_FN u32 atomic_cas_shared(u32 address, u32 expected, u32 value) {
   u8* p = shared_at(address, 4, 4, "atomic_cas");
+  host->yield("atomic_cas");
   u32 old;
   std::memcpy(&old, p, 4);
   if (old == expected) std::memcpy(p, &value, 4);

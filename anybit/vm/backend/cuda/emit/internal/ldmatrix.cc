@@ -70,7 +70,7 @@ bool emit_ldmatrix(Emitter& out, const InstructionView& view) {
   for (const auto& [expr, w] : plan.offsets) {
     divisor = std::gcd(divisor, out.scalars().divisor(expr) * w);
   }
-  const Swizzle& swizzle = plan.swizzle;
+  const layout::Swizzle& swizzle = plan.swizzle;
   if (divisor % row_elements != 0 ||
       (swizzle.bits > 0 && (int64_t{1} << swizzle.base) < row_elements)) {
     return false;

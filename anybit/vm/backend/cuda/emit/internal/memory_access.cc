@@ -200,7 +200,7 @@ std::string SharedAccess::address(int64_t r) const {
   int64_t constant = 0;
   for (int d = 0; d < x.size(); ++d) constant += x[d] * shared_.strides[d];
   std::string linear = constant == 0 ? first_ : fmt::format("({} + {})", first_, constant);
-  const Swizzle& swizzle = shared_.swizzle;
+  const layout::Swizzle& swizzle = shared_.swizzle;
   if (swizzle.bits > 0) {
     linear = fmt::format("ab::swizzle<{}, {}, {}>({})", swizzle.base, swizzle.bits, swizzle.shift,
                          linear);

@@ -8,14 +8,11 @@
 #include <fstream>
 #include <sstream>
 
-#include "anybit/vm/backend/reference/internal/bit_string.h"
+#include "anybit/numeric/packing.h"
 #include "anybit/vm/text/parse.h"
 
 namespace anybit::vm::testing {
 namespace {
-
-using reference::read_bits;
-using reference::write_bits;
 
 std::string trimmed(std::string_view text) {
   const size_t first = text.find_first_not_of(' ');
@@ -35,11 +32,12 @@ class Buffer {
   int64_t size() const { return size_; }
   const numeric::ElementFormat& element() const { return element_; }
   uint32_t code(int64_t i) const {
-    return read_bits(reinterpret_cast<const std::byte*>(words_.data()), i * element_.bits,
-                     element_.bits);
+    const std::span<const std::byte> packed{reinterpret_cast<const std::byte*>(words_.data()),
+                                            static_cast<size_t>(num_bytes())};
+    return numeric::unpack_code(packed, element_.bits, i);
   }
   void set_code(int64_t i, uint32_t code) {
-    write_bits(bytes().data(), i * element_.bits, element_.bits, code);
+    numeric::pack_codes({&code, 1}, element_.bits, bytes(), i);
   }
 
  private:

@@ -24,13 +24,17 @@ constexpr Rule kRules[] = {
     {CastMethod::kAffine, internal::write_affine},
     {CastMethod::kFloat, internal::write_float},
     {CastMethod::kLookup, internal::write_lookup},
+    {CastMethod::kElement, internal::write_e8m0},
 };
 
 bool has_values(const ElementFormat& f) {
   return f.kind != ElementKind::kCodebook && f.kind != ElementKind::kComplex;
 }
 
-int64_t num_calls(const std::string& text) { return std::count(text.begin(), text.end(), ';'); }
+/// The statements of a text: about its instructions.
+int64_t num_statements(const std::string& text) {
+  return std::count(text.begin(), text.end(), ';');
+}
 
 /// Whether `half` holds every value of `from`.
 bool is_exact_in(const ElementFormat& from, const ElementFormat& half) {
@@ -86,13 +90,14 @@ Result<CastCode> emit_cast(const ElementFormat& from, const ElementFormat& to, i
   ANYBIT_CHECK(count >= 1);
   if (has_values(from) && has_values(to) && from.bits <= 8) {
     CastCode best;
-    int64_t best_calls = 0;
+    int64_t best_statements = 0;
     for (const Rule& rule : kRules) {
       CastText out(from, to.bits, count, function_name);
       if (!rule.write(out, to, options)) continue;
       const std::string text = out.finish();
-      const int64_t calls = num_calls(text);
-      if (best.text.empty() || calls < best_calls) best = {text, rule.method}, best_calls = calls;
+      const int64_t statements = num_statements(text);
+      if (best.text.empty() || statements < best_statements)
+        best = {text, rule.method}, best_statements = statements;
     }
     if (!best.text.empty()) return best;
     if (to == numeric::kF32) {

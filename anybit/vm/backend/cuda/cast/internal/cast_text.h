@@ -82,6 +82,8 @@ bool write_affine(CastText& out, const numeric::ElementFormat& to, const CastOpt
 bool write_float(CastText& out, const numeric::ElementFormat& to, const CastOptions& options);
 /// kLookup: any format of at most 4 bits to any 16-bit one.
 bool write_lookup(CastText& out, const numeric::ElementFormat& to, const CastOptions& options);
+/// kElement: e8m0 to f32 or bf16, whose exponent field it is, save for its ends.
+bool write_e8m0(CastText& out, const numeric::ElementFormat& to, const CastOptions& options);
 /// kTable: any format of at most 8 bits to any.
 void write_table(CastText& out, const numeric::ElementFormat& to, const CastOptions& options);
 /// kElement: any pair whose source is exact in f32, or a 32-bit integer.
@@ -90,8 +92,7 @@ bool write_element(CastText& out, const numeric::ElementFormat& to, const CastOp
 /// The place of element `element`.
 int64_t place_of(const CastText& out, const CastOptions& options, int64_t element);
 
-/// For 4 elements from `element` on: the words with two values each, looked up by 4 nibbles.
-/// Writes the codebook body: `table_words` names the words with two entries each.
+/// The body of a codebook cast of at most 4 bits: `table_words` name words with two entries each.
 void write_codebook_lookup(CastText& out, const std::vector<std::string>& table_words);
 
 }  // namespace anybit::vm::cuda::internal

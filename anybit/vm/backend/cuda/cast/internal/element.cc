@@ -26,7 +26,7 @@ bool is_word_integer(const ElementFormat& f) {
 
 bool has_only_powers(const ElementFormat& f) { return !f.is_signed && f.mantissa_bits == 0; }
 
-/// The code of a finite value's successor in magnitude order that is special, less one.
+/// The largest finite magnitude's code, without a sign.
 uint32_t float_limit(const ElementFormat& f) {
   return numeric::encode(f, numeric::max_finite(f)) &
          ((1u << (f.exponent_bits + f.mantissa_bits)) - 1);
@@ -275,6 +275,17 @@ void write_table(CastText& out, const ElementFormat& to, const CastOptions& opti
   pack(out, to.bits, [&](int64_t i) {
     return fmt::format("{}[{}]", table, out.code(place_of(out, options, i)));
   });
+}
+
+bool write_e8m0(CastText& out, const ElementFormat& to, const CastOptions& options) {
+  if (out.from() != numeric::kE8M0 || (to != numeric::kF32 && to != numeric::kBF16)) return false;
+  pack(out, to.bits, [&](int64_t i) {
+    const std::string code = out.word(out.code(place_of(out, options, i)));
+    return fmt::format("{0} == 0u ? {1:#x}u : {0} == 255u ? {2:#x}u : {0} << {3}", code,
+                       numeric::encode(to, 0x1p-127), numeric::encode(to, std::nan("")),
+                       to.mantissa_bits);
+  });
+  return true;
 }
 
 bool write_element(CastText& out, const ElementFormat& to, const CastOptions&) {

@@ -44,7 +44,8 @@ AB_FN float mul(float a, float b) { return a * b; }
 AB_FN int f32_to_i32_rn(float x) {
   if (x != x) return 0;
   const double r = std::nearbyint(double{x});
-  return r >= 2147483647.0 ? 2147483647 : r <= -2147483648.0 ? -2147483647 - 1 : static_cast<int>(r);
+  if (r >= 2147483647.0) return 2147483647;
+  return r <= -2147483648.0 ? -2147483647 - 1 : static_cast<int>(r);
 }
 AB_FN u32 f32_to_u32_rn(float x) {
   if (!(x > 0)) return 0;

@@ -24,9 +24,11 @@ Tile group_scale(KernelBuilder& k, Tile amax, const GroupFormat& format) {
   const auto number = [&](float value) { return k.full(numeric::kF32, {1, 1}, Expr::real(value)); };
   const auto largest = static_cast<float>(numeric::max_finite(format.element));
   if (format.rule == GroupScaleRule::kRatio) return k.mul(amax, number(1.0F / largest));
-  // The exponent field of amax, as a float with mantissa 0, is 2^floor(log2(amax)).
-  const Tile floor_power =
-      k.unary(UnaryOp::kExp2, k.unary(UnaryOp::kFloor, k.unary(UnaryOp::kLog2, amax)));
+  // amax without its mantissa is 2^floor(log2(amax)).
+  const std::vector<int64_t> shape = k.shape_of(amax);
+  const Tile exponent = k.full(vm::kUint32, {1, 1}, 0x7f800000);
+  const Tile floor_power = k.view(
+      k.binary(BinaryOp::kAnd, k.view(amax, vm::kUint32, shape), exponent), numeric::kF32, shape);
   return k.mul(floor_power, number(std::exp2(-std::floor(std::log2(largest)))));
 }
 
@@ -58,7 +60,11 @@ Result<vm::Program> group_quantize_program(const GroupFormat& format) {
   const Tile is_zero =
       k.compare(vm::CompareOp::kEqual, scale, k.full(numeric::kF32, {1, 1}, Expr::real(0)));
   const Tile divisor = k.select(is_zero, k.full(numeric::kF32, {1, 1}, Expr::real(1)), scale);
-  k.store_global(out, k.cast(k.div(values, divisor), format.element), {first, 0});
+  // The reciprocal of a power of two is exact.
+  const Tile scaled = format.rule == GroupScaleRule::kPowerOfTwo
+                          ? k.mul(values, k.unary(UnaryOp::kReciprocal, divisor))
+                          : k.div(values, divisor);
+  k.store_global(out, k.cast(scaled, format.element), {first, 0});
   k.store_global(out_scales, scale_codes, {first, 0});
   return k.build();
 }

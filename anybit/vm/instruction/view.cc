@@ -12,6 +12,20 @@ Result<std::optional<TensorType>> infer_type(const InstructionView& view) {
   return register_type(element, shape);
 }
 
+/// Elements of equal width under the same shape stay where they are: a rule for the common case.
+std::vector<LayoutProposal> propose_layouts(const InstructionView& view, RulePriority priority) {
+  const TensorType &source = view.operand(0), &result = view.result();
+  if (source.element.bits != result.element.bits || source.shape != result.shape) return {};
+  constexpr std::string_view kRule = "a view of elements of equal width keeps them in place";
+  if (priority == RulePriority::kForward && source.register_layout && !result.register_layout) {
+    return {{view.instruction.result, *source.register_layout, kRule}};
+  }
+  if (priority == RulePriority::kBackward && !source.register_layout && result.register_layout) {
+    return {{view.instruction.operands[0], *result.register_layout, kRule}};
+  }
+  return {};
+}
+
 Status check_layouts(const InstructionView& view) {
   const TensorType &source = view.operand(0), &result = view.result();
   const int64_t source_bits = source.register_layout->local_size() * source.element.bits;
@@ -38,8 +52,10 @@ const InstructionInfo& view_instruction() {
           "which element e is bits [e * b, (e + 1) * b); the result reads the same string under "
           "its "
           "own element and layout. Both layouts have the same number of threads, and each thread "
-          "the same number of bits. Both must be known: annotate them. This is how tiles of odd "
-          "widths are loaded as whole words, coalesced, and then taken apart where they are.",
+          "the same number of bits. Both must be known: annotate them, unless elements of equal "
+          "width "
+          "keep their shape, and so their places. This is how tiles of odd widths are loaded as "
+          "whole words, coalesced, and then taken apart where they are.",
       .example =
           "%w: e3m2[64, 16] @ spatial(8, 4).local(8, 4) = view(%words, element=e3m2, "
           "shape=[64, 16])",
@@ -47,6 +63,7 @@ const InstructionInfo& view_instruction() {
       .attributes = {{"element", AttributeKind::kElement}, {"shape", AttributeKind::kIntegers}},
       .result = ResultKind::kAlways,
       .infer_type = infer_type,
+      .propose_layouts = propose_layouts,
       .check_layouts = check_layouts};
   return kInfo;
 }

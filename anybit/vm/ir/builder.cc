@@ -138,7 +138,7 @@ void KernelBuilder::copy_async(Tile shared, Tile global, std::vector<Expr> offse
 void KernelBuilder::copy_async_commit() { emit(Opcode::kCopyAsyncCommit, {}, {}); }
 void KernelBuilder::copy_async_wait(int64_t groups) { emit(Opcode::kCopyAsyncWait, {}, {groups}); }
 Tile KernelBuilder::view(Tile tile, numeric::ElementFormat element, std::vector<int64_t> shape,
-                         layout::RegisterLayout at) {
+                         std::optional<layout::RegisterLayout> at) {
   return emit(Opcode::kView, {tile}, {element, std::move(shape)}, std::move(at));
 }
 Tile KernelBuilder::cast(Tile tile, numeric::ElementFormat element) {

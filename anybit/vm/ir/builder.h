@@ -41,6 +41,9 @@ class KernelBuilder {
   /// The index of this CTA in grid dimension 0, 1, 2.
   Expr block(int dim) const;
 
+  /// The shape of a shared or register tile. Pre: the tile was built without a mistake.
+  const std::vector<int64_t>& shape_of(Tile tile) const { return program_.type_of(tile.id).shape; }
+
   /// The general form of every instruction: attributes in the order of the table, monostate for
   /// those left out. The result, if the instruction has one, is laid out by inference unless `at`.
   Tile emit(Opcode opcode, std::vector<Tile> operands, std::vector<Attribute> attributes,
@@ -68,7 +71,7 @@ class KernelBuilder {
   void copy_async_commit();
   void copy_async_wait(int64_t groups);
   Tile view(Tile tile, numeric::ElementFormat element, std::vector<int64_t> shape,
-            layout::RegisterLayout at);
+            std::optional<layout::RegisterLayout> at = std::nullopt);
   Tile cast(Tile tile, numeric::ElementFormat element);
   Tile convert_layout(Tile tile, layout::RegisterLayout at);
   Tile lookup(Tile codes, Tile table);

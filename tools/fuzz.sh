@@ -23,13 +23,16 @@ cpu_seconds() {
   [ "${fields[0]}" = Z ] || echo $(((fields[11] + fields[12]) / $(getconf CLK_TCK)))
 }
 
-# Runs "$@" and asks it to end (SIGUSR1, which libFuzzer obeys between two inputs) at $seconds.
+# Runs "$@" and asks it to end (SIGUSR1, which libFuzzer obeys between two inputs) at $seconds. An
+# input that hangs keeps it from obeying: SIGABRT, a little later, reports that input.
+grace_seconds=60
 run_for_cpu_seconds() {
   "$@" &
   local process=$! used last=0
   while used=$(cpu_seconds "$process") && [ -n "$used" ]; do
     last=$used
     [ "$used" -lt "$seconds" ] || kill -USR1 "$process" 2>/dev/null || true
+    [ "$used" -lt $((seconds + grace_seconds)) ] || kill -ABRT "$process" 2>/dev/null || true
     sleep 1
   done
   used_seconds=$last
@@ -42,8 +45,8 @@ failed=()
 for target in "${targets[@]}"; do
   mkdir -p "$build/corpus/$target"
   dictionary=tests/fuzz/dictionary/$target.dict
-  # The time-out of one input counts the clock, so it leaves room for a machine that is busy.
-  options=(-timeout=300 -rss_limit_mb=2048 -max_len=16384
+  # libFuzzer's own time-out counts the clock, in which a busy machine may stop a process.
+  options=(-timeout=86400 -report_slow_units=86400 -rss_limit_mb=2048 -max_len=16384
            -artifact_prefix="$build/findings/$target-" -print_final_stats=1 -verbosity=0)
   [ -e "$dictionary" ] && options+=(-dict="$dictionary")
   log=$build/findings/$target.log

@@ -20,11 +20,18 @@ class Buffer {
   /// A view of `bytes`, which `owner` keeps alive.
   static Buffer view(std::shared_ptr<const void> owner, std::span<const std::byte> bytes);
 
+  /// The same for a memory-mapped file that stays as it is.
+  static Buffer mapped(std::shared_ptr<const void> owner, std::span<const std::byte> bytes);
+
   /// A copy of `bytes` in memory of its own.
   static Buffer copy_of(std::span<const std::byte> bytes);
 
   /// The part [offset, offset + size_bytes), sharing ownership. Pre: it lies inside.
   Buffer slice(int64_t offset, int64_t size_bytes) const;
+
+  /// Says that the bytes will not be read again soon. Effects: whole pages of a mapped file leave
+  /// the process's memory, and come back from the file when they are read; nothing otherwise.
+  void release_pages() const;
 
   const std::byte* data() const { return bytes_.data(); }
   int64_t size() const { return static_cast<int64_t>(bytes_.size()); }
@@ -51,6 +58,7 @@ class Buffer {
   std::shared_ptr<const void> owner_;
   std::span<const std::byte> bytes_;
   bool is_writable_ = false;
+  bool is_mapped_ = false;
 };
 
 }  // namespace anybit

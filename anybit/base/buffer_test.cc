@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <memory>
 
@@ -51,6 +52,14 @@ TEST(Buffer, SliceKeepsTheOwnerAlive) {
   EXPECT_EQ(slice.bytes()[0], std::byte{5});
   slice = Buffer();
   EXPECT_TRUE(watch.expired());
+}
+
+TEST(Buffer, ReleasingPagesOfOwnMemoryKeepsTheBytes) {
+  Buffer buffer = Buffer::allocate(1 << 16);
+  std::ranges::fill(buffer.writable(), std::byte{7});
+  buffer.release_pages();
+  buffer.slice(4096, 8192).release_pages();
+  EXPECT_EQ(std::ranges::count(buffer.bytes(), std::byte{7}), buffer.size());
 }
 
 TEST(BufferDeathTest, RefusesSlicesOutsideAndWritingViews) {

@@ -47,7 +47,7 @@ Result<Buffer> map_file(const std::filesystem::path& path) {
   void* memory = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, descriptor.get(), 0);
   if (memory == MAP_FAILED) return open_failure(path, errno);
   std::shared_ptr<const void> owner(memory, [size](void* p) { ::munmap(p, size); });
-  return Buffer::view(std::move(owner), {static_cast<const std::byte*>(memory), size});
+  return Buffer::mapped(std::move(owner), {static_cast<const std::byte*>(memory), size});
 }
 
 Result<std::string> read_text_file(const std::filesystem::path& path, int64_t max_bytes) {

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <fstream>
 #include <string>
 
 #include "tests/support/temporary_folder.h"
@@ -19,6 +21,32 @@ TEST(MapFile, GivesTheBytesAndKeepsThemAlive) {
   Buffer slice = map_file(folder / "a").value().slice(1, 3);
   std::filesystem::remove(folder / "a");
   EXPECT_EQ(std::string(reinterpret_cast<const char*>(slice.data()), 3), "ell");
+}
+
+// Bytes of mapped files that are in this process's memory now.
+int64_t resident_file_bytes() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with("RssFile:")) return std::stoll(line.substr(8)) * 1024;
+  }
+  return -1;
+}
+
+TEST(MapFile, PagesLeaveMemoryAndComeBack) {
+  if (resident_file_bytes() < 0) GTEST_SKIP() << "this system does not tell resident bytes";
+  const TemporaryFolder folder;
+  constexpr int64_t kSize = 16 << 20, kMargin = 1 << 20;
+  ASSERT_TRUE(write_file(folder / "a", std::string(kSize, 'x')));
+  const Buffer part = map_file(folder / "a").value().slice(1, kSize - 2);
+  const auto all_read = [&] {
+    return std::ranges::count(part.bytes(), std::byte{'x'}) == part.size();
+  };
+  const int64_t before = resident_file_bytes();
+  EXPECT_TRUE(all_read());
+  EXPECT_GT(resident_file_bytes(), before + kSize - kMargin);
+  part.release_pages();
+  EXPECT_LT(resident_file_bytes(), before + kMargin);
+  EXPECT_TRUE(all_read());
 }
 
 TEST(MapFile, OfAnEmptyFileIsEmpty) {

@@ -61,8 +61,10 @@ template <class... Args>
   } while (false)
 
 /// ANYBIT_ASSIGN(auto file, open(path)): declares or assigns the value, or leaves with the error.
+// NOLINTBEGIN(bugprone-macro-parentheses): a declaration cannot stand in parentheses.
 #define ANYBIT_ASSIGN(declaration, expr)                                                    \
   auto ANYBIT_CONCAT(anybit_result_, __LINE__) = (expr);                                    \
   if (!ANYBIT_CONCAT(anybit_result_, __LINE__))                                             \
     return tl::make_unexpected(std::move(ANYBIT_CONCAT(anybit_result_, __LINE__)).error()); \
   declaration = std::move(*ANYBIT_CONCAT(anybit_result_, __LINE__))
+// NOLINTEND(bugprone-macro-parentheses)

@@ -14,18 +14,24 @@
 #include "anybit/cli/loaded_model.h"
 #include "anybit/cli/progress_bar.h"
 #include "anybit/kernel/matmul/bench.h"
+#include "anybit/model/open.h"
 #include "anybit/model/weights/synthetic.h"
+#include "anybit/quant/method/method.h"
+#include "anybit/recipe/quantized_weights.h"
 
 namespace anybit::cli {
 namespace {
 
 constexpr std::string_view kExamples =
     "  anybit bench models/wiki-6m --prompt 256 --generate 64\n"
+    "  anybit bench models/wiki-6m --scheme int3_g64\n"
     "  anybit bench --synthetic llama-1b --scheme int4_g64 --threads 2\n"
     "  anybit bench matmul --scheme nvfp4 -m 1 -n 4096 -k 4096";
 
+constexpr std::string_view kSyntheticScheme = "int4_g64";
+
 struct BenchArguments {
-  std::string model, synthetic, scheme = "int4_g64";
+  std::string model, synthetic, scheme;  // No scheme: the model's own, or kSyntheticScheme.
   int64_t prompt = 256, generate = 64, repeats = 3;
   CommonOptions common;
 };
@@ -107,7 +113,7 @@ void print_speed(const Speed& speed, const model::Model& decoder, double bandwid
   fmt::print("kernels    {}\n", decoder.kernel_names());
 }
 
-Status bench_model(const BenchArguments& arguments) {
+Result<std::optional<numeric::Scheme>> check(const BenchArguments& arguments) {
   if (arguments.model.empty() == arguments.synthetic.empty()) {
     return fail(ErrorCode::kInvalidArgument, "expected one of MODEL and --synthetic, found {}",
                 arguments.model.empty() ? "neither" : "both");
@@ -116,22 +122,37 @@ Status bench_model(const BenchArguments& arguments) {
     return fail(ErrorCode::kInvalidArgument,
                 "--prompt, --generate and --repeats must be at least 1");
   }
+  if (arguments.scheme.empty() && !arguments.model.empty()) return std::nullopt;
+  ANYBIT_ASSIGN(
+      const numeric::Scheme scheme,
+      numeric::parse_scheme(arguments.scheme.empty() ? kSyntheticScheme : arguments.scheme));
+  return scheme;
+}
+
+using Weights = std::shared_ptr<const model::WeightSource>;
+
+Result<Weights> weights_of(const BenchArguments& arguments,
+                           const std::optional<numeric::Scheme>& scheme,
+                           const ProgressSink& progress) {
+  if (arguments.model.empty()) return model::synthetic_weights(arguments.synthetic, *scheme);
+  ANYBIT_ASSIGN(model::OpenedModel opened, model::open_model(arguments.model, progress));
+  if (!scheme) return opened.weights;
+  recipe::QuantizeOptions options;
+  options.plan.scheme = *scheme;
+  options.method = &quant::methods().front();
+  options.method_options.threads = threads_of(arguments.common);
+  return recipe::quantized_weights(opened.weights, options);
+}
+
+Status bench_model(const BenchArguments& arguments, const std::optional<numeric::Scheme>& scheme) {
   const Threads threads = threads_of(arguments.common);
   const ProgressSink progress = progress_bar();
-  std::unique_ptr<model::Model> decoder;
-  if (arguments.synthetic.empty()) {
-    ANYBIT_ASSIGN(LoadedModel loaded, load_model(arguments.model, threads, progress));
-    decoder = std::move(loaded.decoder);
-  } else {
-    ANYBIT_ASSIGN(const numeric::Scheme scheme, numeric::parse_scheme(arguments.scheme));
-    ANYBIT_ASSIGN(const auto weights, model::synthetic_weights(arguments.synthetic, scheme));
-    ANYBIT_ASSIGN(model::Model loaded,
-                  model::Model::load(*weights, load_options(threads, progress)));
-    decoder = std::make_unique<model::Model>(std::move(loaded));
-  }
+  ANYBIT_ASSIGN(const Weights weights, weights_of(arguments, scheme, progress));
+  ANYBIT_ASSIGN(const model::Model decoder,
+                model::Model::load(*weights, load_options(threads, progress)));
   const double bandwidth = kernel::measure_read_bandwidth(threads);
-  ANYBIT_ASSIGN(const Speed speed, measure_speed(*decoder, arguments, progress));
-  print_speed(speed, *decoder, bandwidth, arguments.common.json);
+  ANYBIT_ASSIGN(const Speed speed, measure_speed(decoder, arguments, progress));
+  print_speed(speed, decoder, bandwidth, arguments.common.json);
   return {};
 }
 
@@ -150,13 +171,18 @@ int bench_command(int argc, const char* const* argv) {
   }
   parser.positional("MODEL", &arguments.model, kModelHelp, false);
   parser.option("--synthetic", &arguments.synthetic, sizes);
-  parser.option("--scheme", &arguments.scheme, "Scheme of the random weights");
+  parser.option("--scheme", &arguments.scheme,
+                fmt::format("Scheme of the random weights (default: {}), or what MODEL's are "
+                            "quantized to first",
+                            kSyntheticScheme));
   parser.option("--prompt", &arguments.prompt, "Tokens of prefill");
   parser.option("--generate", &arguments.generate, "Tokens of decode");
   parser.option("--repeats", &arguments.repeats, "Rounds after the warm-up; the median counts");
   parser.common(&arguments.common);
   if (const auto exit_code = parser.parse(argc, argv)) return *exit_code;
-  return finish("bench", bench_model(arguments));
+  const Result<std::optional<numeric::Scheme>> scheme = check(arguments);
+  if (!scheme) return misuse("bench", scheme.error());
+  return finish("bench", bench_model(arguments, *scheme));
 }
 
 }  // namespace anybit::cli

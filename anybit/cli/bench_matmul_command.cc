@@ -8,6 +8,7 @@
 #include "anybit/base/cpu.h"
 #include "anybit/base/json.h"
 #include "anybit/cli/command.h"
+#include "anybit/cli/progress_bar.h"
 #include "anybit/kernel/matmul/bench.h"
 
 namespace anybit::cli {
@@ -31,28 +32,45 @@ struct Row {
   kernel::MatmulBenchResult result;
 };
 
-Result<std::vector<Row>> measure(const MatmulArguments& arguments) {
-  std::vector<Row> rows;
+// One product to time: a scheme and a kernel ("": the best).
+struct Job {
+  std::string text;
+  numeric::Scheme scheme;
+  std::string kernel_name;
+};
+
+Result<std::vector<Job>> jobs_of(const MatmulArguments& arguments) {
+  std::vector<Job> jobs;
+  const kernel::MatmulBenchOptions defaults;
+  const char* const forced = std::getenv("ANYBIT_KERNEL");
   for (const std::string& text : arguments.schemes) {
     ANYBIT_ASSIGN(const numeric::Scheme scheme, numeric::parse_scheme(text));
-    kernel::MatmulBenchOptions options{.m = arguments.m, .n = arguments.n, .k = arguments.k};
-    options.pack.threads = threads_of(arguments.common);
-    std::vector<std::string> names = {""};
-    if (const char* forced = std::getenv("ANYBIT_KERNEL")) names = {forced};
-    if (arguments.all_kernels) {
-      names.clear();
-      for (const kernel::MatmulKernel& kernel : kernel::matmul_kernels()) {
-        if (kernel.supports(scheme, arguments.n, arguments.k, options.pack.cpu)) {
-          names.emplace_back(kernel.name);
-        }
-      }
+    if (!arguments.all_kernels) {
+      jobs.push_back({text, scheme, forced != nullptr ? forced : ""});
+      continue;
     }
-    for (const std::string& name : names) {
-      options.pack.kernel_name = name;
-      ANYBIT_ASSIGN(const kernel::MatmulBenchResult result, kernel::bench_matmul(scheme, options));
-      rows.push_back({text, result});
+    for (const kernel::MatmulKernel& kernel : kernel::matmul_kernels()) {
+      if (!kernel.supports(scheme, arguments.n, arguments.k, defaults.pack.cpu)) continue;
+      jobs.push_back({text, scheme, std::string(kernel.name)});
     }
   }
+  return jobs;
+}
+
+Result<std::vector<Row>> measure(const MatmulArguments& arguments, const std::vector<Job>& jobs) {
+  kernel::MatmulBenchOptions options{.m = arguments.m, .n = arguments.n, .k = arguments.k};
+  options.pack.threads = threads_of(arguments.common);
+  const ProgressSink progress = progress_bar();
+  const int64_t total = std::ssize(jobs);
+  std::vector<Row> rows;
+  for (const Job& job : jobs) {
+    if (progress) progress({"bench", std::ssize(rows), total, "products", job.text});
+    options.pack.kernel_name = job.kernel_name;
+    ANYBIT_ASSIGN(const kernel::MatmulBenchResult result,
+                  kernel::bench_matmul(job.scheme, options));
+    rows.push_back({job.text, result});
+  }
+  if (progress) progress({"bench", total, total, "products", ""});
   return rows;
 }
 
@@ -91,7 +109,7 @@ void print_json(const std::vector<Row>& rows, double bandwidth, double peak) {
   fmt::print("{}\n", object.dump());
 }
 
-Status bench(const MatmulArguments& arguments) {
+Status bench(const MatmulArguments& arguments, const std::vector<Job>& jobs) {
   if (arguments.device != "cpu") {
     return fail(ErrorCode::kUnsupported, "--device {}: this build has kernels for cpu only",
                 arguments.device);
@@ -99,7 +117,7 @@ Status bench(const MatmulArguments& arguments) {
   const Threads threads = threads_of(arguments.common);
   const double bandwidth = kernel::measure_read_bandwidth(threads);
   const double peak = kernel::measure_int8_peak(threads);
-  ANYBIT_ASSIGN(const std::vector<Row> rows, measure(arguments));
+  ANYBIT_ASSIGN(const std::vector<Row> rows, measure(arguments, jobs));
   arguments.common.json ? print_json(rows, bandwidth, peak) : print_table(rows, bandwidth, peak);
   return {};
 }
@@ -121,7 +139,9 @@ int bench_matmul_command(int argc, const char* const* argv) {
   parser.common(&arguments.common);
   if (const auto exit_code = parser.parse(argc - 1, argv + 1)) return *exit_code;
   if (arguments.schemes.empty()) arguments.schemes = {"int4_g64"};
-  return finish("bench matmul", bench(arguments));
+  const Result<std::vector<Job>> jobs = jobs_of(arguments);
+  if (!jobs) return misuse("bench matmul", jobs.error());
+  return finish("bench matmul", bench(arguments, *jobs));
 }
 
 }  // namespace anybit::cli

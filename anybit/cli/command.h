@@ -28,6 +28,9 @@ int run(int argc, const char* const* argv);
 /// kExitDone, or the error on stderr as "anybit quantize: message" and kExitFailed.
 int finish(std::string_view command, const Status& status);
 
+/// The error on stderr and kExitMisused: for what the command line alone shows to be wrong.
+int misuse(std::string_view command, const Error& error);
+
 /// The threads that CommonOptions asks for.
 Threads threads_of(const CommonOptions& options);
 

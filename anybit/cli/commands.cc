@@ -87,6 +87,12 @@ int finish(std::string_view command, const Status& status) {
   return kExitFailed;
 }
 
+int misuse(std::string_view command, const Error& error) {
+  fmt::print(stderr, "anybit {}: {}\nRun with --help for more information.\n", command,
+             error.message);
+  return kExitMisused;
+}
+
 Threads threads_of(const CommonOptions& options) {
   if (options.threads <= 0) return Threads::all();
   return {static_cast<int>(std::min<int64_t>(options.threads, 1024))};

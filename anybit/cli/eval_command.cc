@@ -111,20 +111,34 @@ Status measure_task(const EvalArguments& arguments, const LoadedModel& loaded,
   return {};
 }
 
-Status evaluate(const EvalArguments& arguments) {
+// Options that go together; no option is without effect.
+Status check(const EvalArguments& arguments) {
   const bool has_text = !arguments.text.empty(), has_task = !arguments.task.empty();
   if (has_text == has_task) {
     return fail(ErrorCode::kInvalidArgument, "expected one of --text and --task, found {}",
                 has_text ? "both" : "neither");
   }
-  if (has_task && arguments.data.empty()) {
+  if (has_text && (!arguments.data.empty() || arguments.limit != 0)) {
+    return fail(ErrorCode::kInvalidArgument, "--data and --limit belong to --task");
+  }
+  if (has_text) return {};
+  ANYBIT_TRY(eval::find_task(arguments.task));
+  if (arguments.data.empty()) {
     return fail(ErrorCode::kInvalidArgument, "--task {} needs --data FILE", arguments.task);
   }
+  if (!arguments.reference.empty() || !arguments.separator.empty() || arguments.max_windows != 0) {
+    return fail(ErrorCode::kInvalidArgument,
+                "--reference, --separator and --max-windows belong to --text");
+  }
+  return {};
+}
+
+Status evaluate(const EvalArguments& arguments) {
   const ProgressSink progress = progress_bar();
   ANYBIT_ASSIGN(const LoadedModel loaded,
                 load_model(arguments.model, threads_of(arguments.common), progress));
-  return has_text ? measure_perplexity(arguments, loaded, progress)
-                  : measure_task(arguments, loaded, progress);
+  return !arguments.text.empty() ? measure_perplexity(arguments, loaded, progress)
+                                 : measure_task(arguments, loaded, progress);
 }
 
 }  // namespace
@@ -150,6 +164,7 @@ int eval_command(int argc, const char* const* argv) {
   parser.option("--limit", &arguments.limit, "First items only; 0: all");
   parser.common(&arguments.common);
   if (const auto exit_code = parser.parse(argc, argv)) return *exit_code;
+  if (const Status status = check(arguments); !status) return misuse("eval", status.error());
   return finish("eval", evaluate(arguments));
 }
 

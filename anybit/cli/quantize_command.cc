@@ -39,6 +39,10 @@ std::string method_help() {
 }
 
 Result<recipe::QuantizeOptions> options_from(const QuantizeArguments& arguments) {
+  if (arguments.out.empty() == arguments.gguf.empty()) {
+    return fail(ErrorCode::kInvalidArgument, "expected one of --out and --gguf, found {}",
+                arguments.out.empty() ? "neither" : "both");
+  }
   recipe::QuantizeOptions options;
   ANYBIT_ASSIGN(options.plan.scheme, numeric::parse_scheme(arguments.scheme));
   if (!arguments.embedding_scheme.empty()) {
@@ -87,12 +91,7 @@ Result<recipe::QuantizeReport> write(const QuantizeArguments& arguments,
   return std::move(report.quantization);
 }
 
-Status quantize(const QuantizeArguments& arguments) {
-  if (arguments.out.empty() == arguments.gguf.empty()) {
-    return fail(ErrorCode::kInvalidArgument, "expected one of --out and --gguf, found {}",
-                arguments.out.empty() ? "neither" : "both");
-  }
-  ANYBIT_ASSIGN(const recipe::QuantizeOptions options, options_from(arguments));
+Status quantize(const QuantizeArguments& arguments, const recipe::QuantizeOptions& options) {
   ANYBIT_ASSIGN(const recipe::QuantizeReport report, write(arguments, options));
   if (arguments.common.json) {
     fmt::print("{}", recipe::report_to_json(report));
@@ -129,7 +128,9 @@ int quantize_command(int argc, const char* const* argv) {
               "Replace the checkpoint in the output folder, or the file");
   parser.common(&arguments.common);
   if (const auto exit_code = parser.parse(argc, argv)) return *exit_code;
-  return finish("quantize", quantize(arguments));
+  const Result<recipe::QuantizeOptions> options = options_from(arguments);
+  if (!options) return misuse("quantize", options.error());
+  return finish("quantize", quantize(arguments, *options));
 }
 
 }  // namespace anybit::cli

@@ -30,7 +30,7 @@ struct RunArguments {
   CommonOptions common;
 };
 
-engine::GenerateOptions generate_options(const RunArguments& arguments, const LoadedModel& loaded) {
+engine::GenerateOptions generate_options(const RunArguments& arguments) {
   engine::GenerateOptions options;
   options.sampling.temperature = static_cast<float>(arguments.temperature);
   options.sampling.top_k = arguments.top_k;
@@ -39,13 +39,19 @@ engine::GenerateOptions generate_options(const RunArguments& arguments, const Lo
   options.sampling.repetition_penalty = static_cast<float>(arguments.repeat_penalty);
   options.sampling.seed = static_cast<uint64_t>(arguments.seed);
   options.max_new_tokens = arguments.num_tokens;
-  options.stop_ids = loaded.end_ids;
+  options.progress = progress_bar();
   return options;
 }
 
-// Prints pieces as they come, unless --json keeps stdout for one object.
-engine::TextSink text_printer(bool json) {
-  if (json) return {};
+// Prints pieces as they come, unless --json keeps stdout for one object: then a bar counts them.
+engine::TextSink text_printer(const RunArguments& arguments) {
+  if (arguments.common.json) {
+    return [progress = progress_bar(), total = arguments.num_tokens,
+            done = int64_t{0}](std::string_view) mutable {
+      if (progress && total > 0) progress({"generate", ++done, total, "pieces", ""});
+      return true;
+    };
+  }
   return [](std::string_view piece) {
     std::fwrite(piece.data(), 1, piece.size(), stdout);
     std::fflush(stdout);
@@ -53,11 +59,12 @@ engine::TextSink text_printer(bool json) {
   };
 }
 
-void print_statistics(const engine::GenerateStatistics& statistics) {
+void print_statistics(const engine::ChatReply& reply) {
   if (::isatty(STDERR_FILENO) == 0) return;
+  const engine::GenerateStatistics& statistics = reply.statistics;
   fmt::print(stderr, "\n[{} prompt tokens at {:.0f}/s, {} generated at {:.1f}/s]\n",
-             statistics.num_prompt_tokens, statistics.prefill_tokens_per_s(),
-             statistics.num_decode_passes, statistics.decode_tokens_per_s());
+             statistics.num_prompt_tokens, statistics.prefill_tokens_per_s(), reply.num_tokens,
+             statistics.decode_tokens_per_s());
 }
 
 void print_json(const engine::ChatReply& reply) {
@@ -65,7 +72,7 @@ void print_json(const engine::ChatReply& reply) {
   const OrderedJson object = {{"text", reply.text},
                               {"stop_reason", engine::name(reply.stop_reason)},
                               {"prompt_tokens", statistics.num_prompt_tokens},
-                              {"generated_tokens", statistics.num_decode_passes},
+                              {"generated_tokens", reply.num_tokens},
                               {"prefill_tokens_per_s", statistics.prefill_tokens_per_s()},
                               {"decode_tokens_per_s", statistics.decode_tokens_per_s()}};
   fmt::print("{}\n", object.dump());
@@ -76,7 +83,7 @@ void print_reply(const engine::ChatReply& reply, bool json) {
     print_json(reply);
   } else {
     fmt::print("\n");
-    print_statistics(reply.statistics);
+    print_statistics(reply);
   }
 }
 
@@ -90,20 +97,19 @@ model::ChatTemplateOptions template_options(const LoadedModel& loaded) {
   return options;
 }
 
-Status complete(const RunArguments& arguments, const LoadedModel& loaded,
-                engine::Session& session) {
+Status complete(const RunArguments& arguments, const engine::GenerateOptions& options,
+                const LoadedModel& loaded, engine::Session& session) {
   ANYBIT_ASSIGN(const std::vector<int32_t> ids, loaded.tokenizer->encode(arguments.prompt));
   if (!arguments.common.json) fmt::print("{}", arguments.prompt);
   ANYBIT_ASSIGN(
       const engine::ChatReply reply,
-      engine::generate_text(session, *loaded.tokenizer, ids, generate_options(arguments, loaded),
-                            text_printer(arguments.common.json)));
+      engine::generate_text(session, *loaded.tokenizer, ids, options, text_printer(arguments)));
   print_reply(reply, arguments.common.json);
   return {};
 }
 
-Status converse(const RunArguments& arguments, const LoadedModel& loaded,
-                engine::Session& session) {
+Status converse(const RunArguments& arguments, const engine::GenerateOptions& options,
+                const LoadedModel& loaded, engine::Session& session) {
   if (!loaded.chat_template) {
     return fail(ErrorCode::kUnsupported,
                 "{}: has no chat template; give a prompt with -p and leave --chat out",
@@ -111,11 +117,10 @@ Status converse(const RunArguments& arguments, const LoadedModel& loaded,
   }
   engine::Chat chat(session, *loaded.tokenizer, *loaded.chat_template, template_options(loaded));
   if (!arguments.system.empty()) chat.add({"system", arguments.system});
-  const engine::GenerateOptions options = generate_options(arguments, loaded);
   const bool json = arguments.common.json;
   if (!arguments.prompt.empty()) {
     ANYBIT_ASSIGN(const engine::ChatReply reply,
-                  chat.ask(arguments.prompt, options, text_printer(json)));
+                  chat.ask(arguments.prompt, options, text_printer(arguments)));
     print_reply(reply, json);
     return {};
   }
@@ -124,22 +129,33 @@ Status converse(const RunArguments& arguments, const LoadedModel& loaded,
     if (is_terminal) fmt::print(stderr, "> ");
     if (!std::getline(std::cin, line) || (is_terminal && line.empty())) return {};
     if (line.empty()) continue;
-    ANYBIT_ASSIGN(const engine::ChatReply reply, chat.ask(line, options, text_printer(json)));
+    ANYBIT_ASSIGN(const engine::ChatReply reply, chat.ask(line, options, text_printer(arguments)));
     print_reply(reply, json);
   }
 }
 
-Status run_model(const RunArguments& arguments) {
+Status check(const RunArguments& arguments, const engine::GenerateOptions& options) {
+  ANYBIT_TRY(kernel::parse_kv_element(arguments.kv));
+  if (arguments.num_tokens < -1 || arguments.context < 0) {
+    return fail(ErrorCode::kInvalidArgument,
+                "expected --num-tokens of -1 or more and --context of 0 or more, found {} and {}",
+                arguments.num_tokens, arguments.context);
+  }
+  return kernel::validate(options.sampling);
+}
+
+Status run_model(const RunArguments& arguments, engine::GenerateOptions options) {
   const Threads threads = threads_of(arguments.common);
   ANYBIT_ASSIGN(const kernel::KvElement kv_element, kernel::parse_kv_element(arguments.kv));
   ANYBIT_ASSIGN(const LoadedModel loaded, load_model(arguments.model, threads, progress_bar()));
   ANYBIT_ASSIGN(auto sequence,
                 engine::ModelSequence::create(
                     *loaded.decoder, {.capacity = arguments.context, .kv_element = kv_element}));
+  options.stop_ids = loaded.end_ids;
   engine::Session session(sequence);
   const bool is_completion = !arguments.chat && !arguments.prompt.empty();
-  return is_completion ? complete(arguments, loaded, session)
-                       : converse(arguments, loaded, session);
+  return is_completion ? complete(arguments, options, loaded, session)
+                       : converse(arguments, options, loaded, session);
 }
 
 }  // namespace
@@ -167,7 +183,11 @@ int run_command(int argc, const char* const* argv) {
   parser.option("--kv", &arguments.kv, "KV cache elements: f32, f16, bf16, int8 or int4");
   parser.common(&arguments.common);
   if (const auto exit_code = parser.parse(argc, argv)) return *exit_code;
-  return finish("run", run_model(arguments));
+  const engine::GenerateOptions options = generate_options(arguments);
+  if (const Status status = check(arguments, options); !status) {
+    return misuse("run", status.error());
+  }
+  return finish("run", run_model(arguments, options));
 }
 
 }  // namespace anybit::cli

@@ -33,6 +33,7 @@ Result<TextGeneration> generate_tokens_and_text(Session& session, const model::T
   give(stream.finish());
   result.reply.stop_reason = generation.stop_reason;
   result.reply.statistics = generation.statistics;
+  result.reply.num_tokens = std::ssize(generation.tokens);
   result.tokens = std::move(generation.tokens);
   return result;
 }

@@ -17,7 +17,8 @@ namespace anybit::engine {
 
 /// An answer and what it took.
 struct ChatReply {
-  std::string text;  // Valid UTF-8, without special tokens.
+  std::string text;        // Valid UTF-8, without special tokens.
+  int64_t num_tokens = 0;  // Generated, without a stop id.
   StopReason stop_reason = StopReason::kMaxTokens;
   GenerateStatistics statistics;
 };

@@ -62,7 +62,7 @@ Result<Generation> Session::generate(std::span<const int32_t> prompt,
   generation.statistics.num_reused_tokens = keep_common_prefix(prompt);
   std::vector<float> logits(model_.vocab_size());
   const Stopwatch stopwatch;
-  ANYBIT_TRY(prefill(prompt.subspan(cached_.size()), options.prefill_chunk_tokens, logits));
+  ANYBIT_TRY(prefill(prompt.subspan(cached_.size()), options, logits));
   generation.statistics.prefill_seconds = stopwatch.seconds();
   ANYBIT_TRY(decode(prompt, options, sink, logits, generation));
   return generation;
@@ -115,13 +115,21 @@ Status Session::forward(std::span<const int32_t> tokens, std::span<float> logits
   return {};
 }
 
-Status Session::prefill(std::span<const int32_t> tokens, int64_t chunk_tokens,
+Status Session::prefill(std::span<const int32_t> tokens, const GenerateOptions& options,
                         std::span<float> logits) {
+  const int64_t total = std::ssize(tokens);
+  const auto report = [&] {
+    if (!options.progress) return;
+    options.progress({"prompt", total - std::ssize(tokens), total, "tokens", ""});
+  };
+  report();
   while (!tokens.empty()) {
-    const size_t count = std::min(tokens.size(), static_cast<size_t>(chunk_tokens));
+    const auto chunk_tokens = static_cast<size_t>(options.prefill_chunk_tokens);
+    const size_t count = std::min(tokens.size(), chunk_tokens);
     const bool is_last = count == tokens.size();
     ANYBIT_TRY(forward(tokens.first(count), is_last ? logits : std::span<float>()));
     tokens = tokens.subspan(count);
+    report();
   }
   return {};
 }

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "anybit/base/progress.h"
 #include "anybit/base/result.h"
 #include "anybit/engine/sequence_model.h"
 #include "anybit/kernel/sampling/sampler.h"
@@ -19,6 +20,7 @@ struct GenerateOptions {
   int64_t max_new_tokens = -1;         // -1: until a stop id or the end of the context.
   std::vector<int32_t> stop_ids;       // Each ends the generation and is not part of it.
   int64_t prefill_chunk_tokens = 512;  // Prompt tokens in one forward pass.
+  ProgressSink progress;               // Of the prompt.
 };
 
 /// Why a generation ended.
@@ -83,7 +85,8 @@ class Session {
   Status check(std::span<const int32_t> prompt, const GenerateOptions& options) const;
   int64_t keep_common_prefix(std::span<const int32_t> prompt);
   Status forward(std::span<const int32_t> tokens, std::span<float> logits);
-  Status prefill(std::span<const int32_t> tokens, int64_t chunk_tokens, std::span<float> logits);
+  Status prefill(std::span<const int32_t> tokens, const GenerateOptions& options,
+                 std::span<float> logits);
   Status decode(std::span<const int32_t> prompt, const GenerateOptions& options,
                 const TokenSink& sink, std::span<float> logits, Generation& generation);
 

@@ -122,6 +122,20 @@ TEST(Session, PrefillsInChunks) {
   EXPECT_EQ(model.pass_sizes, (std::vector<int64_t>{3, 3, 2}));
 }
 
+TEST(Session, ReportsThePromptThatIsNotReused) {
+  SumModel model(50);
+  Session session(model);
+  GenerateOptions options = greedy(1);
+  options.prefill_chunk_tokens = 3;
+  std::vector<int64_t> done;
+  options.progress = [&](const Progress& progress) {
+    EXPECT_EQ(progress.total, 4);
+    done.push_back(progress.done);
+  };
+  ASSERT_TRUE(session.generate(Tokens{1, 1, 1, 1}, options));
+  EXPECT_EQ(done, (std::vector<int64_t>{0, 3, 4}));
+}
+
 TEST(Session, ReusesTheCommonPrefix) {
   SumModel model(50);
   Session session(model);

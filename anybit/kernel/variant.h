@@ -29,7 +29,7 @@ Function* best_variant(std::span<const Variant<Function>> variants, const CpuFea
   for (const Variant<Function>& variant : variants) {
     if (variant.runs_on(cpu)) return variant.function;
   }
-  ANYBIT_CHECK(!"the last variant runs everywhere");
+  ANYBIT_CHECK(false && "the last variant runs everywhere");
   return nullptr;
 }
 

@@ -111,6 +111,13 @@ Result<std::vector<float>> dequantize_parallel(const QuantizedTensor& matrix, Th
   return values;
 }
 
+// A tensor of a mapped file leaves memory once it is read.
+void release_pages(const QuantizedTensor& matrix) {
+  for (const Buffer* part : {&matrix.codes, &matrix.scales, &matrix.zero_points}) {
+    part->release_pages();
+  }
+}
+
 // One run over the checkpoint; keeps what its steps share.
 class Run {
  public:
@@ -161,6 +168,7 @@ Result<TensorReport> Run::quantize_matrix(size_t index, QuantizedTensor& stored)
   if (planned.scheme) {
     const Threads threads = options_.method_options.threads;
     ANYBIT_ASSIGN(const std::vector<float> values, dequantize_parallel(original, threads));
+    release_pages(original);
     const quant::WeightMatrix weight{values, original.rows, original.cols, planned.tensor.name};
     ANYBIT_ASSIGN(stored,
                   options_.method->quantize(weight, *planned.scheme, options_.method_options));
@@ -213,6 +221,7 @@ Result<std::vector<TensorReport>> Run::write_shard(const Shard& shard) {
                                   {std::string(kReportKey), tensor_reports_to_json(reports)}}));
   for (const auto& [name, matrix] : matrices) {
     ANYBIT_TRY(tensor::write_parts(writer, name, matrix));
+    release_pages(matrix);
   }
   for (const auto& [name, plain] : vectors) {
     ANYBIT_TRY(writer.write(name, plain.elements.bytes()));

@@ -222,6 +222,7 @@ Result<QuantizedTensor> Run::stored_part(size_t part) {
   }
   const Threads threads = options_.method_options.threads;
   ANYBIT_ASSIGN(const std::vector<float> values, dequantize_parallel(original, threads));
+  original.codes.release_pages();
   const quant::WeightMatrix weight{values, original.rows, original.cols, planned.tensor.name};
   ANYBIT_ASSIGN(QuantizedTensor stored,
                 options_.method->quantize(weight, *planned.scheme, options_.method_options));

@@ -55,6 +55,28 @@ class ExitCodes(unittest.TestCase):
             self.assertEqual(result.stdout, b"", arguments)
             self.assertTrue(result.stderr, arguments)
 
+    def test_options_that_no_model_can_satisfy_are_misuse(self):
+        run = ["run", "no-such-model", "-p", "x"]
+        quantize = ["quantize", "no-such-model", "-o", "out", "--scheme"]
+        evaluate = ["eval", "no-such-model"]
+        cases = [[*run, "--temperature", "-1"], [*run, "--top-p", "2"], [*run, "--kv", "int3"],
+                 [*run, "-n", "-2"], [*quantize, "int99"], [*quantize, "int4", "--gguf", "x"],
+                 [*quantize, "int4", "--method", "nope"], [*quantize, "int4", "--keep", "(=int8"],
+                 [*quantize, "int4", "--rounding", "nope"],
+                 ["quantize", "no-such-model", "--scheme", "int4"],
+                 evaluate, [*evaluate, "--task", "piqa"], [*evaluate, "--task", "x", "--data", "y"],
+                 [*evaluate, "--text", "x", "--task", "piqa", "--data", "y"],
+                 [*evaluate, "--text", "x", "--limit", "3"],
+                 [*evaluate, "--task", "piqa", "--data", "y", "--reference", "z"],
+                 ["bench"], ["bench", "no-such-model", "--synthetic", "tiny"],
+                 ["bench", "--synthetic", "tiny", "--scheme", "int99"],
+                 ["bench", "--synthetic", "tiny", "--prompt", "0"],
+                 ["bench", "matmul", "--scheme", "int99"]]
+        for arguments in cases:
+            result = anybit(*arguments)
+            self.assertEqual((result.returncode, result.stdout), (2, b""), arguments)
+            self.assertIn(b"anybit " + arguments[0].encode(), result.stderr)
+
     def test_failures_name_the_command_and_the_cause(self):
         with tempfile.TemporaryDirectory() as folder:
             empty = pathlib.Path(folder) / "empty.gguf"

@@ -179,7 +179,7 @@ std::vector<int64_t> expected_shape(const ModelConfig& config, TensorRole role) 
     case TensorRole::kUpExperts: return {experts, intermediate, hidden};
     case TensorRole::kDownExperts: return {experts, hidden, intermediate};
   }
-  ANYBIT_CHECK(!"every role has a shape");
+  ANYBIT_CHECK(false && "every role has a shape");
   return {};
 }
 

@@ -103,8 +103,9 @@ Result<ModelConfig> parse_gemma3_gguf(const tensor::GgufMetadata& metadata,
   ANYBIT_ASSIGN(ModelConfig config, read_gguf(metadata, file_name, kernel::RopePairing::kHalves));
   set_common(config);
   if (config.num_layers == kLayersOf27b) {
-    config.attention_scale = static_cast<float>(
-        1 / std::sqrt(static_cast<double>(config.hidden_size / config.num_q_heads)));
+    config.attention_scale =
+        static_cast<float>(1 / std::sqrt(static_cast<double>(config.hidden_size) /
+                                         static_cast<double>(config.num_q_heads)));
   }
   ANYBIT_ASSIGN(const double final_cap, metadata.get_float_or("gemma3.final_logit_softcapping", 0));
   config.final_soft_cap = static_cast<float>(final_cap);

@@ -202,7 +202,8 @@ Status Converter::read_byte_level() {
   ANYBIT_TRY(choose_pre_tokenizer(patterns));
   std::vector<std::pair<std::string, std::string>> merges;
   ANYBIT_TRY(read_merges(merges));
-  for (const auto& [left, right] : merges) data_.merges.push_back(left + " " + right);
+  for (const auto& [left, right] : merges)
+    data_.merges.push_back(fmt::format("{} {}", left, right));
   return {};
 }
 
@@ -275,9 +276,10 @@ Status Converter::read_roles() {
   if (!data_.unknown_id) data_.unknown_id = loaded_.unknown_id();
   ANYBIT_ASSIGN(const std::vector<int32_t> bare, loaded_.encode("a", {.add_special = false}));
   ANYBIT_ASSIGN(const std::vector<int32_t> whole, loaded_.encode("a"));
-  const auto text = std::ranges::search(whole, bare);
-  const auto num_before = text.begin() - whole.begin(), num_after = whole.end() - text.end();
-  if (num_before > 1 || num_after > 1) {
+  const auto text = std::search(whole.begin(), whole.end(), bare.begin(), bare.end());
+  const auto num_before = text - whole.begin();
+  const auto num_after = std::ssize(whole) - num_before - std::ssize(bare);
+  if (num_before > 1 || num_after > 1 || num_after < 0) {
     return unsupported(
         name_, "post_processor",
         fmt::format("{} tokens before a text and {} after it", num_before, num_after));

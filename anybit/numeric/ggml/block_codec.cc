@@ -80,7 +80,7 @@ void decode_plain(GgmlType type, const uint8_t* bytes, std::span<float> values) 
         values[i] = ggml::f32_from_bf16(load<uint16_t>(bytes + 2 * i));
       }
       break;
-    default: ANYBIT_CHECK(!"every plain type is listed");
+    default: ANYBIT_CHECK(false && "every plain type is listed");
   }
 }
 
@@ -100,7 +100,7 @@ void encode_plain(GgmlType type, std::span<const float> values, uint8_t* bytes) 
         store(bytes + 2 * i, ggml::bf16_from_f32(values[i]));
       }
       break;
-    default: ANYBIT_CHECK(!"every plain type that can_quantize is listed");
+    default: ANYBIT_CHECK(false && "every plain type that can_quantize is listed");
   }
 }
 

@@ -2,6 +2,7 @@
 // everything here is local to the including file.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <type_traits>
 #include <utility>
@@ -192,7 +193,7 @@ class Int16Decoder<CodeDecoding::kLinear, kBits> {
 template <CodeDecoding kDecoding, int kBits, int kStep>
 inline Int16Step int16_step(const Int16Decoder<kDecoding, kBits>& decode, const std::byte* codes,
                             int part) {
-  const CodeVector low = codes_at < kBits <= 8 ? kBits : 8, 0, kStep > (codes, part);
+  const CodeVector low = codes_at<std::min(kBits, 8), 0, kStep>(codes, part);
   if constexpr (kDecoding != CodeDecoding::kLinear) {
     return decode(low);
   } else if constexpr (kBits <= 8) {
@@ -279,7 +280,7 @@ void unpack_float(const PanelFormat& format, const std::byte* codes, int64_t num
   for (int64_t b = 0; b < num_blocks; ++b) {
     for_constants<kBlockSteps>([&](auto step) {
       for (int part = 0; part < kParts; ++part) {
-        const CodeVector low = codes_at < kBits <= 8 ? kBits : 8, 0, step > (codes, part);
+        const CodeVector low = codes_at<std::min(kBits, 8), 0, step>(codes, part);
         CodeVector high = CodeVector::zero();
         if constexpr (kBits > 8) high = codes_at<kBits - 8, 0, step>(codes + 8 * kLineBytes, part);
         // Interleaving works within 128-bit lanes, which are columns: rows 0-7, then rows 8-15.

@@ -21,7 +21,7 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 Code random_code(const ElementFormat& format, std::mt19937& random) {
   const Code mask = static_cast<Code>((uint64_t{1} << format.bits) - 1);
   const Code special[] = {0, mask, mask >> 1, (mask >> 1) + 1, 1, mask >> 2};
-  return random() % 16 == 0 ? special[random() % 6] : random() & mask;
+  return random() % 16 == 0 ? special[random() % 6] : static_cast<Code>(random()) & mask;
 }
 
 /// a * b + c, or a / b, exactly (400 bits hold every such sum), then rounded once by encode.

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Counts the GPU instructions of casts per element and prints the table of docs/casts.md.
 
-    tools/cast_sass.py build/release/tests/cast_text [--arch 90a] [--include DIR] [--raw]
+    tools/cast_sass.py build/release/tests/cast_text [--arch 90a] [--include DIR] [--formats A,B]
 
 Each cast becomes two kernels, of 64 and of 128 elements a thread; the difference of their lengths,
 less one load or store for each word of the operands, over 64, is what one element costs: kernel
@@ -77,10 +77,10 @@ def measure(tool, rows, arch, include):
     return results
 
 
-def print_table(results):
+def print_table(results, formats):
     print("| format | f16 | bf16 | f16, interleaved | bf16, interleaved | method (f16, bf16) |")
     print("|---|---|---|---|---|---|")
-    for name in FORMATS:
+    for name in formats:
         for finite in (0, 1) if name in SUFFIXES else (0,):
             cells, methods = [], []
             for order in ("canonical", "interleaved"):
@@ -99,16 +99,19 @@ def main():
     parser.add_argument("tool", help="the program cast_text")
     parser.add_argument("--arch", default="90a")
     parser.add_argument("--include", default=".", help="the folder that holds anybit/")
+    parser.add_argument("--formats", help="only these, separated by commas",
+                        type=lambda text: text.split(","), default=FORMATS)
     arguments = parser.parse_args()
     rows = []
-    for name in FORMATS:
+    for name in arguments.formats:
         for to in TARGETS:
             for order in ("canonical", "interleaved"):
                 if order == "interleaved" and (32 % bits_of(name) or name.startswith("codebook")):
                     continue
                 rows += [(name, to, order, finite)
                          for finite in ((0, 1) if name in SUFFIXES else (0,))]
-    print_table(measure(arguments.tool, rows, arguments.arch, arguments.include))
+    print_table(measure(arguments.tool, rows, arguments.arch, arguments.include),
+                arguments.formats)
     return 0
 
 

@@ -23,6 +23,7 @@ struct Rule {
 constexpr Rule kRules[] = {
     {CastMethod::kAffine, internal::write_affine},
     {CastMethod::kFloat, internal::write_float},
+    {CastMethod::kConversion, internal::write_conversion},
     {CastMethod::kLookup, internal::write_lookup},
     {CastMethod::kElement, internal::write_e8m0},
 };
@@ -47,15 +48,17 @@ bool is_exact_in(const ElementFormat& from, const ElementFormat& half) {
 }
 
 /// f32 through bf16 or f16, where those are exact: the pair's rules, then one instruction each.
-Result<CastCode> emit_through_half(const ElementFormat& from, int64_t count, std::string_view name,
-                                   const CastOptions& options) {
+/// The shorter text; empty if neither will do.
+CastCode emit_through_half(const ElementFormat& from, int64_t count, std::string_view name,
+                           const CastOptions& options) {
+  CastCode best;
   for (const ElementFormat& half : {numeric::kBF16, numeric::kF16}) {
     if (!is_exact_in(from, half)) continue;
     const std::string inner_name = fmt::format("{}_half", name);
-    ANYBIT_ASSIGN(CastCode inner, emit_cast(from, half, count, inner_name, options));
-    if (inner.method == CastMethod::kTable) continue;
+    const auto inner = emit_cast(from, half, count, inner_name, options);
+    if (!inner || inner->method == CastMethod::kTable) continue;
     CastText out(from, 32, count, name);
-    out.before(inner.text);
+    out.before(inner->text);
     out.line("ab::u32 half[{}];", internal::num_words(16, count));
     out.line("{}(in, half);", inner_name);
     const char* prefix = half == numeric::kF16 ? "f16" : "bf16";
@@ -63,9 +66,10 @@ Result<CastCode> emit_through_half(const ElementFormat& from, int64_t count, std
       out.line("out[{}] = ab::float_bits(ab::{}_{}_to_f32(half[{}]));", i, prefix,
                i % 2 == 0 ? "lo" : "hi", i / 2);
     }
-    return CastCode{out.finish(), inner.method};
+    const CastCode code{out.finish(), inner->method};
+    if (best.text.empty() || num_statements(code.text) < num_statements(best.text)) best = code;
   }
-  return fail(ErrorCode::kUnsupported, "no half format holds it");
+  return best;
 }
 
 }  // namespace
@@ -101,8 +105,8 @@ Result<CastCode> emit_cast(const ElementFormat& from, const ElementFormat& to, i
     }
     if (!best.text.empty()) return best;
     if (to == numeric::kF32) {
-      auto through = emit_through_half(from, count, function_name, options);
-      if (through) return through;
+      CastCode through = emit_through_half(from, count, function_name, options);
+      if (!through.text.empty()) return through;
     }
     CastText out(from, to.bits, count, function_name);
     internal::write_table(out, to, options);
@@ -110,6 +114,9 @@ Result<CastCode> emit_cast(const ElementFormat& from, const ElementFormat& to, i
   }
   if (has_values(from) && has_values(to)) {
     CastText out(from, to.bits, count, function_name);
+    if (internal::write_conversion(out, to, options)) {
+      return CastCode{out.finish(), CastMethod::kConversion};
+    }
     if (internal::write_element(out, to, options)) {
       return CastCode{out.finish(), CastMethod::kElement};
     }

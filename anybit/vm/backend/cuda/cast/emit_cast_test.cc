@@ -305,6 +305,13 @@ TEST(EmitCast, CastsWideToWide) {
       add_case(library, cases, {from, *numeric::parse_element_format(name), 32});
     }
   }
+  for (const ElementFormat& from : kWide) {
+    for (const ElementFormat& to :
+         {numeric::kF16, numeric::kBF16, numeric::kE4M3, numeric::kE5M2}) {
+      for (const int64_t count : {1, 3, 6}) add_case(library, cases, {from, to, count});
+      add_case(library, cases, {from, to, 8, {CodeOrder::kCanonical, true}});
+    }
+  }
   library.compile();
   for (const Case& c : cases) {
     if (c.from.bits <= 16 && c.from.bits != 16) {

@@ -82,6 +82,8 @@ bool write_affine(CastText& out, const numeric::ElementFormat& to, const CastOpt
 bool write_float(CastText& out, const numeric::ElementFormat& to, const CastOptions& options);
 /// kLookup: any format of at most 4 bits to any 16-bit one.
 bool write_lookup(CastText& out, const numeric::ElementFormat& to, const CastOptions& options);
+/// kConversion: among f32, f16, bf16; between those and e4m3, e5m2.
+bool write_conversion(CastText& out, const numeric::ElementFormat& to, const CastOptions& options);
 /// kElement: e8m0 to f32 or bf16, whose exponent field it is, save for its ends.
 bool write_e8m0(CastText& out, const numeric::ElementFormat& to, const CastOptions& options);
 /// kTable: any format of at most 8 bits to any.

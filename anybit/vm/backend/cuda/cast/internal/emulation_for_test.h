@@ -108,6 +108,34 @@ AB_FN float bf16_lo_to_f32(u32 w) { return bits_float(w << 16); }
 AB_FN float bf16_hi_to_f32(u32 w) { return bits_float(w & 0xffff0000); }
 AB_FN u32 f32_to_f16x2(float lo, float hi) { return to_half<5, 10>(lo) | to_half<5, 10>(hi) << 16; }
 AB_FN u32 f32_to_bf16x2(float lo, float hi) { return to_half<8, 7>(lo) | to_half<8, 7>(hi) << 16; }
+// 8-bit floats: e5m2 is f16's upper byte; e4m3 by its definition.
+AB_FN u32 e5m2x2_to_f16x2(u32 codes) { return (codes & 0xff) << 8 | (codes >> 8 & 0xff) << 24; }
+AB_FN double from_e4m3(u32 c) {
+  const int field = c >> 3 & 15, fraction = c & 7;
+  const double magnitude = (c & 127) == 127 ? NAN
+                           : field == 0 ? std::ldexp(fraction, -9)
+                                        : std::ldexp(8 + fraction, field - 10);
+  return c >> 7 & 1 ? -magnitude : magnitude;
+}
+AB_FN u32 e4m3x2_to_f16x2(u32 codes) {
+  return to_half<5, 10>(from_e4m3(codes)) | to_half<5, 10>(from_e4m3(codes >> 8)) << 16;
+}
+AB_FN u32 to_fp8(double x, int mantissa, int least, double largest) {
+  if (x != x) return 0x7f;
+  const u32 sign = std::signbit(x) ? 0x80 : 0;
+  x = std::fmin(std::fabs(x), largest);
+  if (x == 0) return sign;
+  int e = std::ilogb(x);
+  if (e < least) e = least;
+  const double m = std::nearbyint(std::ldexp(x, mantissa - e));
+  return sign | (static_cast<u32>(m) + (static_cast<u32>(e - least) << mantissa));
+}
+AB_FN u32 f32_to_e4m3x2(float lo, float hi) {
+  return to_fp8(lo, 3, -6, 448) | to_fp8(hi, 3, -6, 448) << 8;
+}
+AB_FN u32 f32_to_e5m2x2(float lo, float hi) {
+  return to_fp8(lo, 2, -14, 57344) | to_fp8(hi, 2, -14, 57344) << 8;
+}
 }  // namespace ab
 )";
 

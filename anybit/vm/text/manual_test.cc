@@ -15,7 +15,8 @@ TEST(Manual, StandsInTheLanguageReference) {
   std::stringstream stream;
   stream << file.rdbuf();
   const std::string page = stream.str();
-  const std::string begin = std::string(kManualBegin) + "\n\n", end = "\n" + std::string(kManualEnd);
+  const std::string begin = std::string(kManualBegin) + "\n\n";
+  const std::string end = "\n" + std::string(kManualEnd);
   const size_t first = page.find(begin), last = page.find(end);
   ASSERT_NE(first, std::string::npos);
   ASSERT_NE(last, std::string::npos);

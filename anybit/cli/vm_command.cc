@@ -10,23 +10,15 @@
 #include "anybit/base/file.h"
 #include "anybit/base/json.h"
 #include "anybit/cli/command.h"
+#include "anybit/cli/vm_backends.h"
+#include "anybit/cli/vm_programs.h"
 #include "anybit/layout/draw.h"
 #include "anybit/layout/register_layout_text.h"
 #include "anybit/vm/text/manual.h"
-#include "anybit/vm/text/parse.h"
 #include "anybit/vm/text/print.h"
 
 namespace anybit::cli {
 namespace {
-
-constexpr int64_t kMaxProgramBytes = vm::kMaxTextBytes;
-
-Result<std::vector<vm::Program>> read_programs(const std::string& path) {
-  ANYBIT_ASSIGN(const std::string text, read_text_file(path, kMaxProgramBytes));
-  Result<std::vector<vm::Program>> programs = vm::parse_module(text);
-  if (!programs) return with_context(programs.error(), path);
-  return programs;
-}
 
 void print_json(const OrderedJson& object) {
   fmt::print("{}\n", object.dump(-1, ' ', false, OrderedJson::error_handler_t::replace));
@@ -138,6 +130,9 @@ int vm_manual(int argc, const char* const* argv) {
 constexpr Command kActions[] = {
     {"check", "Parse and verify the kernels of a file", vm_check},
     {"print", "Print the kernels of a file in canonical form", vm_print},
+    {"opt", "Run the passes and print the kernel", vm_opt},
+    {"run", "Run a kernel on npy arrays", vm_run},
+    {"emit", "Print the CUDA C++ of a kernel, or compile it", vm_emit},
     {"layout", "Draw a register layout", vm_layout},
     {"manual", "Print the reference of instructions and operators", vm_manual},
 };

@@ -83,7 +83,10 @@ class Emulator {
   bool run_pass(bool& ran);
   Error failure(const std::string& message) const;
   std::string waiting_threads() const;
-  [[noreturn]] void fail_thread(std::string message);
+  /// Failing takes both, as two statements: abandon() never returns, so that nothing on the stack
+  /// may own memory then.
+  void set_failure(const std::string& message);
+  [[noreturn]] void abandon() { current().fiber.finish(); }
   void wait(bool (*ready)(const void*), const void* argument, const char* what);
   void collective(u32 threads, const char* name, void (*run)(void**, u32), void* operands);
   void barrier(u32 id, u32 threads, bool wait_too);
@@ -118,7 +121,10 @@ Emulator::Emulator(const EmulatedLaunch& launch, const std::function<void()>& bo
 }
 
 void Emulator::set_callbacks() {
-  host_.fail = [](const char* message) { running()->fail_thread(message); };
+  host_.fail = [](const char* message) {
+    running()->set_failure(message);
+    running()->abandon();
+  };
   host_.collective = [](u32 threads, const char* name, void (*run)(void**, u32), void* operands) {
     running()->collective(threads, name, run, operands);
   };
@@ -148,9 +154,8 @@ void Emulator::set_callbacks() {
   };
 }
 
-void Emulator::fail_thread(std::string message) {
+void Emulator::set_failure(const std::string& message) {
   failure_ = fmt::format("thread {}: {}", host_.thread, message);
-  current().fiber.finish();
 }
 
 void Emulator::wait(bool (*ready)(const void*), const void* argument, const char* what) {
@@ -165,17 +170,19 @@ void Emulator::collective(u32 threads, const char* name, void (*run)(void**, u32
   const u32 index = host_.thread / threads;
   std::vector<Meeting>& meetings = threads == 32 ? warps_ : warpgroups_;
   if (index >= meetings.size()) {
-    fail_thread(fmt::format("{} needs {} threads together, the block has {}", name, threads,
+    set_failure(fmt::format("{} needs {} threads together, the block has {}", name, threads,
                             host_.block_threads));
+    abandon();
   }
   Meeting& meeting = meetings[index];
   if (meeting.arrived == 0) {
     meeting.name = name;
     meeting.run = run;
   } else if (meeting.run != run) {
-    fail_thread(fmt::format("divergent {}: this thread calls {}, thread {} calls {}",
+    set_failure(fmt::format("divergent {}: this thread calls {}, thread {} calls {}",
                             threads == 32 ? "warp" : "warpgroup", name, meeting.members[0],
                             meeting.name));
+    abandon();
   }
   meeting.operands[host_.thread % threads] = operands;
   meeting.members[meeting.arrived++] = host_.thread;
@@ -192,14 +199,16 @@ void Emulator::collective(u32 threads, const char* name, void (*run)(void**, u32
 
 void Emulator::barrier(u32 id, u32 threads, bool wait_too) {
   if (id >= kNumBarriers || threads == 0 || threads % 32 != 0 || threads > host_.block_threads) {
-    fail_thread(fmt::format("barrier {} of {} threads: not a barrier of a block of {}", id, threads,
+    set_failure(fmt::format("barrier {} of {} threads: not a barrier of a block of {}", id, threads,
                             host_.block_threads));
+    abandon();
   }
   Barrier& barrier = barriers_[id];
   if (barrier.arrived == 0) barrier.threads = threads;
   if (barrier.threads != threads) {
-    fail_thread(fmt::format("barrier {} is for {} threads here, for {} elsewhere", id, threads,
+    set_failure(fmt::format("barrier {} is for {} threads here, for {} elsewhere", id, threads,
                             barrier.threads));
+    abandon();
   }
   if (++barrier.arrived == threads) {
     barrier.arrived = 0;
@@ -235,8 +244,9 @@ void Emulator::check_global(const void* p, u32 bytes, const char* what) {
   for (const std::span<const std::byte>& range : launch_.global_memory) {
     if (first >= range.data() && first + bytes <= range.data() + range.size()) return;
   }
-  fail_thread(
+  set_failure(
       fmt::format("{} of {} bytes at global {} is outside the declared memory", what, bytes, p));
+  abandon();
 }
 
 std::string Emulator::waiting_threads() const {

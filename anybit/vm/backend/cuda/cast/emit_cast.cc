@@ -1,150 +1,153 @@
 #include "anybit/vm/backend/cuda/cast/emit_cast.h"
 
+#include <algorithm>
+
 #include "anybit/base/check.h"
-#include "anybit/vm/backend/cuda/cast/internal/cast_writer.h"
+#include "anybit/vm/backend/cuda/cast/internal/cast_text.h"
 
 namespace anybit::vm::cuda {
+namespace {
 
+using internal::CastText;
 using numeric::ElementFormat;
 using numeric::ElementKind;
 
-namespace {
+using WriteRule = bool (*)(CastText&, const ElementFormat&, const CastOptions&);
 
-bool is_half(const ElementFormat& format) {
-  return format == numeric::kF16 || format == numeric::kBF16;
+struct Rule {
+  CastMethod method;
+  WriteRule write;
+};
+
+/// The rules whose shortest text is taken.
+constexpr Rule kRules[] = {
+    {CastMethod::kAffine, internal::write_affine},
+    {CastMethod::kFloat, internal::write_float},
+    {CastMethod::kLookup, internal::write_lookup},
+    {CastMethod::kElement, internal::write_e8m0},
+};
+
+bool has_values(const ElementFormat& f) {
+  return f.kind != ElementKind::kCodebook && f.kind != ElementKind::kComplex;
 }
 
-bool has_values(const ElementFormat& format) {
-  return format.kind != ElementKind::kCodebook && format.kind != ElementKind::kComplex;
+/// The statements of a text: about its instructions.
+int64_t num_statements(const std::string& text) {
+  return std::count(text.begin(), text.end(), ';');
 }
 
-/// Two f32 values of a 16-bit word in one rounding each, without saturation: for sources that
-/// cannot overflow.
-void write_half_to_float(CastWriter& out, const ElementFormat& from, int64_t count) {
-  const char* name = from == numeric::kF16 ? "f16" : "bf16";
-  for (int64_t i = 0; i < count; ++i) {
-    out.line("out[{}] = ab::float_bits(ab::{}_{}_to_f32(in[{}]));", i, name,
-             i % 2 == 0 ? "lo" : "hi", i / 2);
+/// Whether `half` holds every value of `from`.
+bool is_exact_in(const ElementFormat& from, const ElementFormat& half) {
+  const std::vector<uint32_t> table = internal::cast_table(from, half);
+  for (uint32_t code = 0; code < table.size(); ++code) {
+    const double value = numeric::decode(from, code);
+    if (numeric::decode(half, table[code]) != value && value == value) return false;
   }
+  return true;
 }
 
-void write_float_to_half(CastWriter& out, const ElementFormat& to, int64_t count) {
-  const char* name = to == numeric::kF16 ? "f16" : "bf16";
-  const std::string largest = float_text(max_finite(to));
-  // min and max prefer a number to NaN, which must pass.
-  for (int64_t i = 0; i < count; ++i) {
-    out.line("const float x{0} = ab::bits_float(in[{0}]);", i);
-    out.line("const float s{0} = x{0} != x{0} ? x{0} : ab::max(ab::min(x{0}, {1}), -{1});", i,
-             largest);
-  }
-  for (int64_t w = 0; w < (count + 1) / 2; ++w) {
-    const std::string high = 2 * w + 1 < count ? fmt::format("s{}", 2 * w + 1) : "0.0f";
-    out.line("out[{}] = ab::f32_to_{}x2(s{}, {});", w, name, 2 * w, high);
-  }
-}
-
-/// Saturating; wider than f32's significand on purpose: int32 and uint32 never pass through f32.
-void write_integers(CastWriter& out, const ElementFormat& from, const ElementFormat& to,
-                    int64_t count) {
-  const bool to_signed = to.kind == ElementKind::kInt;
-  const int64_t high = (int64_t{1} << (to.bits - (to_signed ? 1 : 0))) - 1;
-  const int64_t low = to_signed ? -high - 1 : 0;
-  const uint64_t mask = (uint64_t{1} << to.bits) - 1;
-  for (int64_t i = 0; i < count; ++i) {
-    const std::string code = packed_code("in", i, from.bits);
-    std::string value = fmt::format("(long long)({})", code);
-    if (from.kind == ElementKind::kInt) {
-      value = from.bits == 32
-                  ? fmt::format("(long long)(int)({})", code)
-                  : fmt::format("(long long)ab::bit_extract_signed({}, 0, {})", code, from.bits);
+/// f32 through bf16 or f16, where those are exact: the pair's rules, then one instruction each.
+Result<CastCode> emit_through_half(const ElementFormat& from, int64_t count, std::string_view name,
+                                   const CastOptions& options) {
+  for (const ElementFormat& half : {numeric::kBF16, numeric::kF16}) {
+    if (!is_exact_in(from, half)) continue;
+    const std::string inner_name = fmt::format("{}_half", name);
+    ANYBIT_ASSIGN(CastCode inner, emit_cast(from, half, count, inner_name, options));
+    if (inner.method == CastMethod::kTable) continue;
+    CastText out(from, 32, count, name);
+    out.before(inner.text);
+    out.line("ab::u32 half[{}];", internal::num_words(16, count));
+    out.line("{}(in, half);", inner_name);
+    const char* prefix = half == numeric::kF16 ? "f16" : "bf16";
+    for (int64_t i = 0; i < count; ++i) {
+      out.line("out[{}] = ab::float_bits(ab::{}_{}_to_f32(half[{}]));", i, prefix,
+               i % 2 == 0 ? "lo" : "hi", i / 2);
     }
-    out.line("const long long v{} = {};", i, value);
-    out.line(
-        "const ab::u32 c{0} = (ab::u32)(v{0} < {1}ll ? {1}ll : v{0} > {2}ll ? {2}ll : v{0}) & "
-        "{3:#x}u;",
-        i, low, high, mask);
+    return CastCode{out.finish(), inner.method};
   }
-  write_packed(out, "out", count, to.bits, [](int64_t i) { return fmt::format("c{}", i); });
-}
-
-/// Whether f32 holds every value of `from`, or rounding to it first changes nothing.
-bool passes_through_f32(const ElementFormat& from, const ElementFormat& to) {
-  const bool wide_integer = is_integer_element(from) && from.bits > 24;
-  return !wide_integer || to == numeric::kF32;
+  return fail(ErrorCode::kUnsupported, "no half format holds it");
 }
 
 }  // namespace
 
-CastPath cast_path(const ElementFormat& from, const ElementFormat& to) {
-  if (from == to) return CastPath::kCopy;
-  if (has_integer_pairs(from, to)) return CastPath::kIntegerPairs;
-  if (has_float_pairs(from, to)) return CastPath::kFloatPairs;
-  if (is_half(from) && to == numeric::kF32) return CastPath::kHalfToFloat;
-  if (from == numeric::kF32 && is_half(to)) return CastPath::kFloatToHalf;
-  if (is_integer_element(from) && is_integer_element(to)) return CastPath::kIntegers;
-  return CastPath::kByElement;
+std::vector<int64_t> interleaved_order(int bits, int64_t count) {
+  ANYBIT_CHECK(bits >= 1 && bits <= 32 && count >= 0);
+  std::vector<int64_t> order(static_cast<size_t>(count));
+  CastText text({ElementKind::kUint, static_cast<uint8_t>(bits)}, 16, count, "");
+  const CastOptions options{.order = CodeOrder::kInterleaved};
+  for (int64_t element = 0; element < count; ++element) {
+    order[static_cast<size_t>(internal::place_of(text, options, element))] = element;
+  }
+  return order;
 }
 
-std::string_view cast_path_name(CastPath path) {
-  switch (path) {
-    case CastPath::kCopy: return "copy";
-    case CastPath::kIntegerPairs: return "integer pairs";
-    case CastPath::kFloatPairs: return "float pairs";
-    case CastPath::kHalfToFloat: return "half to float";
-    case CastPath::kFloatToHalf: return "float to half";
-    case CastPath::kIntegers: return "integers";
-    case CastPath::kByElement: return "by element";
+bool is_cast_supported(const ElementFormat& from, const ElementFormat& to) {
+  return emit_cast(from, to, 1, "probe").has_value();
+}
+
+Result<CastCode> emit_cast(const ElementFormat& from, const ElementFormat& to, int64_t count,
+                           std::string_view function_name, const CastOptions& options) {
+  ANYBIT_CHECK(count >= 1);
+  if (has_values(from) && has_values(to) && from.bits <= 8) {
+    CastCode best;
+    int64_t best_statements = 0;
+    for (const Rule& rule : kRules) {
+      CastText out(from, to.bits, count, function_name);
+      if (!rule.write(out, to, options)) continue;
+      const std::string text = out.finish();
+      const int64_t statements = num_statements(text);
+      if (best.text.empty() || statements < best_statements)
+        best = {text, rule.method}, best_statements = statements;
+    }
+    if (!best.text.empty()) return best;
+    if (to == numeric::kF32) {
+      auto through = emit_through_half(from, count, function_name, options);
+      if (through) return through;
+    }
+    CastText out(from, to.bits, count, function_name);
+    internal::write_table(out, to, options);
+    return CastCode{out.finish(), CastMethod::kTable};
   }
-  return "";
+  if (has_values(from) && has_values(to)) {
+    CastText out(from, to.bits, count, function_name);
+    if (internal::write_element(out, to, options)) {
+      return CastCode{out.finish(), CastMethod::kElement};
+    }
+  }
+  return fail(ErrorCode::kUnsupported, "cast of {} to {}: no rule for this pair",
+              numeric::element_name(from), numeric::element_name(to));
 }
 
 Result<std::string> emit_cast_function(const ElementFormat& from, const ElementFormat& to,
-                                       int64_t count, std::string_view name) {
-  if (!has_values(from) || !has_values(to)) {
-    return fail(ErrorCode::kUnsupported, "cast of {} to {}: codes without values of their own",
-                tile_element_name(from), tile_element_name(to));
+                                       int64_t count, std::string_view function_name) {
+  ANYBIT_ASSIGN(CastCode code, emit_cast(from, to, count, function_name));
+  return std::move(code.text);
+}
+
+Result<std::string> emit_codebook_cast(int bits, int64_t count, std::string_view function_name) {
+  ANYBIT_CHECK(bits >= 1 && count >= 1);
+  if (bits > 8) {
+    return fail(ErrorCode::kUnsupported, "codebook cast: expected at most 8 bits, found {}", bits);
   }
-  if (!passes_through_f32(from, to) && !is_integer_element(to)) {
-    return fail(ErrorCode::kUnsupported, "cast of {} to {}: cast to f32 first",
-                tile_element_name(from), tile_element_name(to));
-  }
-  CastWriter out;
-  std::string tables;
-  const int64_t in_words = (count * from.bits + 31) / 32, out_words = (count * to.bits + 31) / 32;
-  bool written = false;
-  switch (cast_path(from, to)) {
-    case CastPath::kCopy:
-      for (int64_t w = 0; w < out_words; ++w) out.line("out[{0}] = in[{0}];", w);
-      written = true;
-      break;
-    case CastPath::kIntegerPairs: written = write_integer_pairs(out, from, to, count); break;
-    case CastPath::kFloatPairs: written = write_float_pairs(out, from, to, count); break;
-    case CastPath::kHalfToFloat:
-      write_half_to_float(out, from, count);
-      written = true;
-      break;
-    case CastPath::kFloatToHalf:
-      write_float_to_half(out, to, count);
-      written = true;
-      break;
-    case CastPath::kIntegers:
-      write_integers(out, from, to, count);
-      written = true;
-      break;
-    case CastPath::kByElement: break;
-  }
-  if (!written) {
-    out = CastWriter();
-    for (int64_t i = 0; i < count; ++i) {
-      const std::string code = fmt::format("i{}", i), value = fmt::format("x{}", i);
-      out.line("const ab::u32 {} = {};", code, packed_code("in", i, from.bits));
-      out.line("const float {} = {};", value, decoded_to_f32(from, code, tables, name));
-      write_encoded(out, to, value, fmt::format("c{}", i), tables, name);
+  CastText out(numeric::codebook_format(bits), 16, count, function_name);
+  constexpr std::string_view kParameter = ", const ab::u32* codebook";
+  if (bits <= 4) {
+    std::vector<std::string> words;
+    for (int w = 0; w < std::max(1, 1 << (bits - 1)); ++w) {
+      words.push_back(fmt::format("codebook[{}]", w));
     }
-    write_packed(out, "out", count, to.bits, [](int64_t i) { return fmt::format("c{}", i); });
+    internal::write_codebook_lookup(out, words);
+    return out.finish(kParameter);
   }
-  return fmt::format("{}AB_FN void {}(const ab::u32 (&in)[{}], ab::u32 (&out)[{}]) {{\n{}}}\n",
-                     tables, name, in_words, out_words, out.text());
+  for (int64_t i = 0; i < count; i += 2) {
+    std::string value[2] = {"0u", "0u"};
+    for (int64_t e = i; e < std::min(i + 2, count); ++e) {
+      const std::string code = out.word(out.code(e));
+      value[e - i] = out.word(fmt::format("codebook[{0} >> 1] >> (({0} & 1u) << 4)", code));
+    }
+    out.line("out[{}] = ab::prmt({}, {}, 0x5410);", i / 2, value[0], value[1]);
+  }
+  return out.finish(kParameter);
 }
 
 }  // namespace anybit::vm::cuda

@@ -384,7 +384,7 @@ Status Emitter::emit_instruction(const Statement& s) {
 Result<EmittedKernel> Emitter::run() {
   ANYBIT_TRY(emit_block(program_.body));
   EmittedKernel kernel;
-  kernel.name = program_.name;
+  kernel.name = "vm_" + program_.name;  // Apart from what the C library calls so.
   kernel.threads_per_cta = program_.num_threads();
   kernel.shared_bytes = shared_.total_bytes + scratch_bytes_;
   kernel.grid = program_.grid;
@@ -402,8 +402,8 @@ Result<EmittedKernel> Emitter::run() {
   }
   std::string& source = kernel.source;
   for (const std::string& key : function_order_) source += functions_[key] + "\n";
-  source +=
-      fmt::format("AB_KERNEL AB_LAUNCH_BOUNDS({}) {}({}) {{\n", program_.num_threads(), program_.name, parameters);
+  source += fmt::format("AB_KERNEL AB_LAUNCH_BOUNDS({}) {}({}) {{\n", program_.num_threads(),
+                        kernel.name, parameters);
   source += "  const ab::u32 tid = ab::thread();\n";
   if (kernel.shared_bytes > 0) source += "  const ab::u32 smem = ab::shared_base();\n";
   source += prologue_ + body_ + "}\n";

@@ -1,0 +1,155 @@
+// Checks and measures the tile VM on a GPU: the device header against its emulation, casts of every
+// format bit for bit, the memory-bound kernels and matrix products against double precision and the
+// floor.
+//   gpu_check [--only header|casts|memory|cast-times|matmul] [--no-times] [--json FILE]
+#include <algorithm>
+#include <cstdio>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "anybit/vm/backend/cuda/device_selfcheck.h"
+#include "anybit/vm/backend/cuda/device_source.h"
+#include "gpu_case.h"
+
+namespace anybit::bench {
+namespace {
+
+struct Report {
+  nlohmann::json rows = nlohmann::json::array();
+  int num_right = 0, num_wrong = 0;
+
+  void add(const GpuRow& row, double peak_bandwidth) {
+    ++(row.problem.empty() ? num_right : num_wrong);
+    nlohmann::json j = {{"name", row.name},
+                        {"problem", row.problem},
+                        {"us", row.microseconds},
+                        {"bytes", row.bytes_moved},
+                        {"registers", row.registers},
+                        {"spill_bytes", row.spill_bytes},
+                        {"compile_seconds", row.compile_seconds}};
+    std::string speed;
+    if (row.microseconds > 0) {
+      const double gbps = static_cast<double>(row.bytes_moved) / row.microseconds / 1e3;
+      j["gb_per_s"] = gbps;
+      speed = fmt::format("{:9.1f} us {:7.0f} GB/s", row.microseconds, gbps);
+      if (row.operations > 0) {
+        j["tflops"] = row.operations / row.microseconds / 1e6;
+        speed = fmt::format("{:9.1f} us {:7.1f} TFLOP/s", row.microseconds,
+                            row.operations / row.microseconds / 1e6);
+      } else if (peak_bandwidth > 0) {
+        j["fraction_of_copy"] = gbps / peak_bandwidth;
+        speed += fmt::format(" {:5.1f}% of copy", 100 * gbps / peak_bandwidth);
+      }
+    }
+    rows.push_back(std::move(j));
+    std::printf("%-62s %s %3d regs, %.2f s %s\n", row.name.c_str(), speed.c_str(), row.registers,
+                row.compile_seconds,
+                row.problem.empty() ? "ok" : ("WRONG: " + row.problem).c_str());
+    std::fflush(stdout);
+  }
+};
+
+Status check_header_case(const GpuContext& context, const vm::SelfCheckCase& check) {
+  using namespace vm::cuda;
+  ANYBIT_ASSIGN(const std::vector<uint32_t> expected, vm::emulated_self_check(check));
+  CompileOptions options;
+  options.arch = context.device.properties().architecture();
+  const std::string source =
+      std::string(vm::device_header_source()) + vm::wgmma_source_for(check.source) + check.source;
+  ANYBIT_ASSIGN(const Cubin cubin, context.compiler.compile(source, options));
+  ANYBIT_ASSIGN(const Module module, Module::load(context.device, cubin.bytes));
+  ANYBIT_ASSIGN(Kernel kernel, module.kernel("check"));
+  ANYBIT_TRY(kernel.set_dynamic_shared_bytes(check.shared_bytes));
+  ANYBIT_ASSIGN(const DeviceBuffer in, DeviceBuffer::copy_of(context.device, check.input));
+  ANYBIT_ASSIGN(DeviceBuffer out,
+                DeviceBuffer::allocate(context.device, int64_t{4} * check.output_words));
+  ANYBIT_TRY(out.fill(std::byte{0xcd}));
+  LaunchShape shape;
+  shape.cta.x = static_cast<uint32_t>(check.block_threads);
+  shape.shared_bytes = check.shared_bytes;
+  ANYBIT_TRY(
+      kernel.launch(context.stream, shape, KernelArguments().add(in.address()).add(out.address())));
+  ANYBIT_TRY(context.stream.synchronize());
+  ANYBIT_ASSIGN(const std::vector<uint32_t> found, out.to_vector<uint32_t>());
+  return vm::compare_self_check(check, expected, found);
+}
+
+void check_header(const GpuContext& context, Report& report) {
+  for (const vm::SelfCheckCase& check : vm::self_check_cases()) {
+    GpuRow row;
+    row.name = "header: " + check.name;
+    if (const Status status = check_header_case(context, check); !status) {
+      row.problem = status.error().message;
+    }
+    report.add(row, 0);
+  }
+}
+
+int run(const std::vector<std::string>& only, bool wants_times, const std::string& json_path) {
+  auto device = vm::cuda::Device::open();
+  auto compiler = vm::cuda::Compiler::load();
+  if (!device || !compiler) {
+    std::fprintf(stderr, "gpu_check: %s\n",
+                 (!device ? device.error() : compiler.error()).message.c_str());
+    return 1;
+  }
+  auto stream = vm::cuda::Stream::create(*device);
+  if (!stream) return 1;
+  GpuContext context{*device, std::move(*compiler), std::move(*stream), wants_times};
+  const auto wants = [&](const char* part) {
+    return only.empty() || std::find(only.begin(), only.end(), part) != only.end();
+  };
+  Report report;
+  double copy_bandwidth = 0;
+  const auto run_all = [&](const std::vector<std::function<GpuCase()>>& cases) {
+    for (const auto& make : cases) {
+      const GpuRow row = run_case(context, make());
+      if (row.name.starts_with("copy") && row.microseconds > 0) {
+        copy_bandwidth = static_cast<double>(row.bytes_moved) / row.microseconds / 1e3;
+      }
+      report.add(row, copy_bandwidth);
+    }
+  };
+  if (wants("header")) check_header(context, report);
+  if (wants("memory")) run_all(memory_cases());
+  if (wants("matmul")) run_all(matmul_cases());
+  if (wants("cast-times")) run_all(cast_cases(false));
+  if (wants("casts")) {
+    context.wants_times = false;
+    run_all(cast_cases(true));
+  }
+  std::printf("%s: %d right, %d wrong\n", context.device.properties().name.c_str(),
+              report.num_right, report.num_wrong);
+  if (!json_path.empty()) {
+    std::ofstream(json_path) << nlohmann::json{
+        {"device", context.device.properties().name},
+        {"nvrtc", context.compiler.version()},
+        {"rows", report.rows}}.dump(1);
+  }
+  return report.num_wrong == 0 ? 0 : 1;
+}
+
+}  // namespace
+}  // namespace anybit::bench
+
+int main(int argc, char** argv) {
+  std::vector<std::string> only;
+  bool wants_times = true;
+  std::string json_path;
+  for (int i = 1; i < argc; ++i) {
+    const std::string argument = argv[i];
+    if (argument == "--no-times") {
+      wants_times = false;
+    } else if (argument == "--only" && i + 1 < argc) {
+      only.emplace_back(argv[++i]);
+    } else if (argument == "--json" && i + 1 < argc) {
+      json_path = argv[++i];
+    } else {
+      std::fprintf(stderr,
+                   "usage: gpu_check [--only PART]... [--no-times] [--json FILE]\n"
+                   "PART: header, casts, memory, matmul, cast-times\n");
+      return 2;
+    }
+  }
+  return anybit::bench::run(only, wants_times, json_path);
+}

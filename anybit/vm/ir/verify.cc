@@ -243,7 +243,7 @@ class Verifier {
       return fail(ErrorCode::kInvalidArgument, "threads inside threads");
     }
     if (s.first_thread < 0 || s.num_threads <= 0 || s.first_thread % kWarpSize != 0 ||
-        s.num_threads % kWarpSize != 0 || s.first_thread + s.num_threads > program_.num_threads()) {
+        s.num_threads % kWarpSize != 0 || s.first_thread > program_.num_threads() - s.num_threads) {
       return fail(ErrorCode::kInvalidArgument,
                   "threads({}, {}): expected whole warps of the CTA's {} threads", s.first_thread,
                   s.num_threads, program_.num_threads());

@@ -130,17 +130,28 @@ class ConversionInsertion {
   Program& program_;
 };
 
+/// Of the tiles that a statement defines; passes leave values behind whose definition they removed.
+Status check_every_tile_has_a_layout(const Program& program) {
+  const Value* missing = nullptr;
+  for_each_statement(program.body, [&](const Statement& statement) {
+    if (missing != nullptr || statement.instruction.result == kNoValue) return;
+    const Value& value = program.values[statement.instruction.result];
+    const bool needs_one = value.type.space == MemorySpace::kRegister;
+    if (needs_one && !value.type.register_layout) missing = &value;
+  });
+  if (missing == nullptr) return {};
+  return fail(ErrorCode::kInvalidArgument,
+              "%{}: no rule gives it a layout; annotate it: %{}: {}{} @ ...", missing->name,
+              missing->name, tile_element_name(missing->type.element),
+              shape_text(missing->type.shape));
+}
+
 }  // namespace
 
 Result<LayoutInference> infer_layouts(Program program) {
   LayoutInference result;
   result.decisions = Inference(program).run();
-  for (const Value& value : program.values) {
-    if (value.type.space != MemorySpace::kRegister || value.type.register_layout) continue;
-    return fail(ErrorCode::kInvalidArgument,
-                "%{}: no rule gives it a layout; annotate it: %{}: {}{} @ ...", value.name,
-                value.name, tile_element_name(value.type.element), shape_text(value.type.shape));
-  }
+  ANYBIT_TRY(check_every_tile_has_a_layout(program));
   ConversionInsertion(program).run(program.body, program.num_threads());
   ANYBIT_TRY(verify(program, VerifyStage::kWithLayouts));
   result.program = std::move(program);

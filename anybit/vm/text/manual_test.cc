@@ -10,12 +10,23 @@
 namespace anybit::vm {
 namespace {
 
-TEST(Manual, StandsInTheLanguageReference) {
-  std::ifstream file(ANYBIT_SOURCE_DIR "/docs/vm.md");
+std::string read(const std::string& path) {
+  std::ifstream file(ANYBIT_SOURCE_DIR + ("/" + path));
   std::stringstream stream;
   stream << file.rdbuf();
-  const std::string page = stream.str();
-  const std::string begin = std::string(kManualBegin) + "\n\n", end = "\n" + std::string(kManualEnd);
+  return stream.str();
+}
+
+TEST(Manual, ShowsAProgramThatIsTested) {
+  const std::string program = read("tests/vm/accept/float5.vm");
+  ASSERT_FALSE(program.empty());
+  EXPECT_NE(read("docs/vm.md").find("```\n" + program + "```\n"), std::string::npos);
+}
+
+TEST(Manual, StandsInTheLanguageReference) {
+  const std::string page = read("docs/vm.md");
+  const std::string begin = std::string(kManualBegin) + "\n\n";
+  const std::string end = "\n" + std::string(kManualEnd);
   const size_t first = page.find(begin), last = page.find(end);
   ASSERT_NE(first, std::string::npos);
   ASSERT_NE(last, std::string::npos);

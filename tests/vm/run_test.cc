@@ -1,5 +1,5 @@
-// Every program of tests/vm/run on every backend: the reference, the CUDA text under emulation, and,
-// with ANYBIT_GPU_TESTS=1, a GPU.
+// Every program of tests/vm/run on every backend: the reference, the CUDA text under emulation, and
+// with ANYBIT_GPU_TESTS=1 a GPU.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -24,9 +24,7 @@ Status run_on_reference(const Program& program, std::span<const LaunchArgument> 
 /// A backend that runs generated code, which does not find errors of programs.
 RunBackend generated(Backend backend) {
   return [backend](const Program& program, std::span<const LaunchArgument> arguments,
-                   std::vector<std::string>&) {
-    return run_program(backend, program, arguments);
-  };
+                   std::vector<std::string>&) { return run_program(backend, program, arguments); };
 }
 
 class RunTest : public ::testing::TestWithParam<std::string> {

@@ -125,7 +125,8 @@ class Planner {
     }
     if (annotated.base_offset() != 0 ||
         std::any_of(modes_of.begin(), modes_of.end(), [](int count) { return count > 1; })) {
-      return fail(ErrorCode::kUnsupported, "a shared tile whose dimensions have several strides: {}",
+      return fail(ErrorCode::kUnsupported,
+                  "a shared tile whose dimensions have several strides: {}",
                   layout::to_string(annotated));
     }
     view.swizzle = annotated.swizzle();

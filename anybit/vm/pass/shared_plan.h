@@ -38,7 +38,8 @@ struct SharedTraffic {
 
 /// The swizzle under which all of `traffic` costs the fewest cycles; of equals the one with the
 /// fewest bits. `bits` of an element, `num_elements` of the shared tile.
-layout::Swizzle best_swizzle(const std::vector<SharedTraffic>& traffic, int bits, int64_t num_elements);
+layout::Swizzle best_swizzle(const std::vector<SharedTraffic>& traffic, int bits,
+                             int64_t num_elements);
 
 /// Plans the shared memory of a program. Annotated layouts stay; others are row-major with the
 /// swizzle that costs the fewest bank conflicts over all accesses of the tile (the first of equals:

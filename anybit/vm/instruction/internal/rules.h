@@ -5,8 +5,8 @@
 #include <string_view>
 #include <vector>
 
-#include "anybit/layout/register_layout_text.h"
 #include "anybit/layout/register_layout_ops.h"
+#include "anybit/layout/register_layout_text.h"
 #include "anybit/vm/ir/instruction_info.h"
 #include "anybit/vm/ir/operators.h"
 

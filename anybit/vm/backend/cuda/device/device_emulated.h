@@ -6,6 +6,7 @@
 #include "anybit/vm/backend/cuda/device/device_float.h"
 #include "anybit/vm/backend/cuda/device/device_fp8.h"
 #include "anybit/vm/backend/cuda/device/device_integer.h"
+#include "anybit/vm/backend/cuda/device/device_tile.h"
 #include "anybit/vm/backend/cuda/device/device_types.h"
 #include "anybit/vm/backend/cuda/device/emulated_hopper.h"
 #include "anybit/vm/backend/cuda/device/emulated_host.h"
@@ -14,4 +15,3 @@
 #include "anybit/vm/backend/cuda/device/emulated_scalar.h"
 #include "anybit/vm/backend/cuda/device/emulated_thread.h"
 #include "anybit/vm/backend/cuda/device/emulated_wgmma.h"
-#include "anybit/vm/backend/cuda/device/device_tile.h"

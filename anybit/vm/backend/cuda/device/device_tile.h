@@ -41,19 +41,18 @@ AB_FN u32 philox_word(u64 seed, u64 index) {
   return place == 0 ? words[0] : place == 1 ? words[1] : place == 2 ? words[2] : words[3];
 }
 
-#define AB_MMA_WORDS(NAME)                                                          \
-  AB_FN void NAME(u32* d, const u32* a, const u32* b) {                             \
-    float sum[4] = {bits_float(d[0]), bits_float(d[1]), bits_float(d[2]),           \
-                    bits_float(d[3])};                                              \
-    NAME(sum, a, b, sum);                                                           \
-    for (int i = 0; i < 4; ++i) d[i] = float_bits(sum[i]);                          \
+#define AB_MMA_WORDS(NAME)                                                                   \
+  AB_FN void NAME(u32* d, const u32* a, const u32* b) {                                      \
+    float sum[4] = {bits_float(d[0]), bits_float(d[1]), bits_float(d[2]), bits_float(d[3])}; \
+    NAME(sum, a, b, sum);                                                                    \
+    for (int i = 0; i < 4; ++i) d[i] = float_bits(sum[i]);                                   \
   }
-#define AB_MMA_INTEGER_WORDS(NAME)                                                  \
-  AB_FN void NAME(u32* d, const u32* a, const u32* b) {                             \
-    i32 sum[4] = {static_cast<i32>(d[0]), static_cast<i32>(d[1]),                   \
-                  static_cast<i32>(d[2]), static_cast<i32>(d[3])};                  \
-    NAME(sum, a, b, sum);                                                           \
-    for (int i = 0; i < 4; ++i) d[i] = static_cast<u32>(sum[i]);                    \
+#define AB_MMA_INTEGER_WORDS(NAME)                                                        \
+  AB_FN void NAME(u32* d, const u32* a, const u32* b) {                                   \
+    i32 sum[4] = {static_cast<i32>(d[0]), static_cast<i32>(d[1]), static_cast<i32>(d[2]), \
+                  static_cast<i32>(d[3])};                                                \
+    NAME(sum, a, b, sum);                                                                 \
+    for (int i = 0; i < 4; ++i) d[i] = static_cast<u32>(sum[i]);                          \
   }
 
 /// d += a * b on a fragment kept as words.

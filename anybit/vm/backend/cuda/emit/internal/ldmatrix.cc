@@ -26,110 +26,133 @@ std::optional<MatrixForm> match(const RegisterLayout& layout, int bits) {
   return std::nullopt;
 }
 
-}  // namespace
+/// A tile as a grid of matrices in shared memory.
+struct MatrixGrid {
+  MatrixForm form;
+  int row_dim = 0;               // Along which the rows of a matrix follow each other.
+  int run_dim = 0;               // Along which a row runs.
+  std::vector<int64_t> weights;  // What a step of a matrix along each dimension adds, in elements.
 
-bool emit_ldmatrix(Emitter& out, const InstructionView& view) {
-  const ValueId shared = view.instruction.operands[0], tile = view.instruction.result;
-  const TensorType& type = view.result();
-  const SharedView& plan = out.shared_plan().view(shared);
-  const int rank = static_cast<int>(type.rank());
-  // Rows of a matrix lie along the last dimension in both forms: [row, piece]; the transposed form
-  // gives lane l elements (2 * (l % 4) + i, l / 4) of the stored rows.
+  int64_t linear(int64_t matrix) const {
+    const layout::Dims x = form.outer.coordinates(0, matrix);
+    int64_t sum = 0;
+    for (int d = 0; d < x.size(); ++d) sum += x[d] * weights[static_cast<size_t>(d)];
+    return sum;
+  }
+};
+
+std::optional<MatrixGrid> match_grid(const TensorType& type, const SharedView& shared) {
+  const int rank = static_cast<int>(type.rank()), bits = type.element.bits;
+  if (rank < 2 || bits % 8 != 0) return std::nullopt;
+  MatrixGrid grid;
+  grid.row_dim = rank - 2;
+  grid.run_dim = rank - 1;
   std::optional<MatrixForm> form;
-  int row_dim = rank - 2, run_dim = rank - 1;
-  if (rank < 2 || type.element.bits % 8 != 0) return false;
-  if (plan.strides[rank - 1] == 1) {
-    form = match(*type.register_layout, type.element.bits);
-  } else if (plan.strides[rank - 2] == 1) {
+  if (shared.strides[rank - 1] == 1) {
+    form = match(*type.register_layout, bits);
+  } else if (shared.strides[rank - 2] == 1) {
     // Stored with the dimension before the last contiguous: rows of matrices are our columns.
-    std::swap(row_dim, run_dim);
+    std::swap(grid.row_dim, grid.run_dim);
     const auto turned = layout::transpose(*type.register_layout, rank - 2, rank - 1);
-    if (!turned) return false;
-    form = match(*turned, type.element.bits);
+    if (!turned) return std::nullopt;
+    form = match(*turned, bits);
     if (form) {
       const auto back = layout::transpose(form->outer, rank - 2, rank - 1);
-      if (!back) return false;
+      if (!back) return std::nullopt;
       form->outer = *back;
     }
   }
-  if (!form || form->outer.num_threads() * kWarpSize != out.num_threads()) return false;
+  if (!form) return std::nullopt;
+  grid.form = *form;
+  for (int d = 0; d < rank; ++d) {
+    const int64_t extent = d == grid.row_dim   ? 8
+                           : d != grid.run_dim ? 1
+                           : form->transposed  ? 8
+                                               : 128 / bits;
+    grid.weights.push_back(shared.strides[static_cast<size_t>(d)] * extent);
+  }
+  return grid;
+}
 
-  const int bits = type.element.bits;
-  const int64_t row_elements = 128 / bits;  // 16 bytes.
-  const int64_t row_extent = 8, run_extent = form->transposed ? 8 : row_elements;
-  const auto weight = [&](int dim) {
-    return plan.strides[dim] * (dim == row_dim ? row_extent : dim == run_dim ? run_extent : 1);
-  };
-  // Rows must begin at 16 bytes and survive the swizzle whole.
-  int64_t divisor = plan.strides[row_dim];
-  for (const auto& digits : {form->outer.thread_digits(), form->outer.local_digits()}) {
+/// Whether every row of 16 bytes begins at a multiple of 16 and survives the swizzle whole.
+bool has_whole_rows(const MatrixGrid& grid, const SharedView& shared, int bits,
+                    const ScalarAnalysis& scalars) {
+  const int64_t row_elements = 128 / bits;
+  int64_t divisor = shared.strides[static_cast<size_t>(grid.row_dim)];
+  for (const auto& digits : {grid.form.outer.thread_digits(), grid.form.outer.local_digits()}) {
     for (const layout::Digit& digit : digits) {
-      if (!digit.is_replicated()) divisor = std::gcd(divisor, digit.stride * weight(digit.dim));
+      if (digit.is_replicated()) continue;
+      divisor = std::gcd(divisor, digit.stride * grid.weights[static_cast<size_t>(digit.dim)]);
     }
   }
-  for (const auto& [expr, w] : plan.offsets) {
-    divisor = std::gcd(divisor, out.scalars().divisor(expr) * w);
+  for (const auto& [expr, weight] : shared.offsets) {
+    divisor = std::gcd(divisor, scalars.divisor(expr) * weight);
   }
-  const layout::Swizzle& swizzle = plan.swizzle;
-  if (divisor % row_elements != 0 ||
-      (swizzle.bits > 0 && (int64_t{1} << swizzle.base) < row_elements)) {
-    return false;
-  }
+  return divisor % row_elements == 0 &&
+         (shared.swizzle.bits == 0 || (int64_t{1} << shared.swizzle.base) >= row_elements);
+}
 
-  const int64_t matrices = form->outer.local_size();
-  const int64_t group = matrices % 4 == 0 ? 4 : matrices % 2 == 0 ? 2 : 1;
-  // Lane l points at row l % 8 of matrix l / 8 of its group.
-  std::vector<layout::Digit> digits(form->outer.thread_digits().begin(),
-                                    form->outer.thread_digits().end());
+/// Whether a lane's matrix of a group of `group` lies at an offset that is linear in the bits of
+/// its number and the same in every group: then each lane computes it once.
+bool has_linear_groups(const MatrixGrid& grid, int64_t group) {
+  for (int64_t first = 0; first < grid.form.outer.local_size(); first += group) {
+    for (int64_t m = 0; m < group; ++m) {
+      if (grid.linear(first + m) - grid.linear(first) != grid.linear(m)) return false;
+    }
+  }
+  return group < 4 || grid.linear(3) == grid.linear(1) + grid.linear(2);
+}
+
+/// The element index of the row that a lane points at: row l % 8 of matrix l / 8 of its group.
+std::string lane_row(Emitter& out, const MatrixGrid& grid, const SharedView& shared,
+                     int64_t group) {
+  const auto warp_digits = grid.form.outer.thread_digits();
+  std::vector<layout::Digit> digits(warp_digits.begin(), warp_digits.end());
   std::vector<int64_t> weights;
   for (const layout::Digit& digit : digits) {
-    weights.push_back(digit.is_replicated() ? 0 : digit.stride * weight(digit.dim));
+    weights.push_back(
+        digit.is_replicated() ? 0 : digit.stride * grid.weights[static_cast<size_t>(digit.dim)]);
   }
-  digits.push_back({4, layout::Digit::kReplicated, 0});  // Matrix of the group.
-  weights.push_back(0);
-  digits.push_back({8, layout::Digit::kReplicated, 0});  // Row.
-  weights.push_back(plan.strides[row_dim]);
-  const auto matrix_linear = [&](int64_t m) {
-    const layout::Dims x = form->outer.coordinates(0, m);
-    int64_t sum = 0;
-    for (int d = 0; d < x.size(); ++d) sum += x[d] * weight(d);
-    return sum;
-  };
-  // The offset of a matrix within its group must be the same in every group, and linear in the
-  // bits of its index, so that a lane computes it once.
-  for (int64_t first = 0; first < matrices; first += group) {
-    for (int64_t m = 0; m < group; ++m) {
-      if (matrix_linear(first + m) - matrix_linear(first) != matrix_linear(m)) return false;
-    }
-  }
-  if (group == 4 && matrix_linear(3) != matrix_linear(1) + matrix_linear(2)) return false;
+  digits.push_back({2, layout::Digit::kReplicated, 0});
+  weights.push_back(group == 4 ? grid.linear(2) : 0);
+  digits.push_back({2, layout::Digit::kReplicated, 0});
+  weights.push_back(group >= 2 ? grid.linear(1) : 0);
+  digits.push_back({8, layout::Digit::kReplicated, 0});
+  weights.push_back(shared.strides[static_cast<size_t>(grid.row_dim)]);
   std::string sum = out.thread_sum(digits, weights);
-  if (group >= 2) {
-    const std::vector<layout::Digit> lane_digits = {
-        {out.num_threads() / kWarpSize, layout::Digit::kReplicated, 0},
-        {2, layout::Digit::kReplicated, 0},
-        {2, layout::Digit::kReplicated, 0},
-        {8, layout::Digit::kReplicated, 0}};
-    const std::string matrix =
-        out.thread_sum(lane_digits, {0, group == 4 ? matrix_linear(2) : 0, matrix_linear(1), 0});
-    if (matrix != "0") sum = sum == "0" ? matrix : fmt::format("{} + {}", sum, matrix);
+  for (const auto& [expr, weight] : shared.offsets) {
+    sum = fmt::format("(int)({}) * {} + {}", out.scalar(expr), weight, sum);
   }
-  for (const auto& [expr, w] : plan.offsets) {
-    sum = fmt::format("(int)({}) * {} + {}", out.scalar(expr), w, sum);
+  return sum;
+}
+
+}  // namespace
+
+bool emit_ldmatrix(Emitter& out, const InstructionView& view) {
+  const ValueId tile = view.instruction.result;
+  const TensorType& type = view.result();
+  const int bits = type.element.bits;
+  const SharedView& shared = out.shared_plan().view(view.instruction.operands[0]);
+  const auto grid = match_grid(type, shared);
+  if (!grid || grid->form.outer.num_threads() * kWarpSize != out.num_threads()) return false;
+  const int64_t matrices = grid->form.outer.local_size();
+  const int64_t group = matrices % 4 == 0 ? 4 : matrices % 2 == 0 ? 2 : 1;
+  if (!has_whole_rows(*grid, shared, bits, out.scalars()) || !has_linear_groups(*grid, group)) {
+    return false;
   }
   const std::string at = out.fresh("row");
-  out.line("const ab::u32 {} = (ab::u32)({});", at, sum);
+  out.line("const ab::u32 {} = (ab::u32)({});", at, lane_row(out, *grid, shared, group));
   out.line("ab::u32 {}[{}];", out.tile(tile), out.num_words(type));
   for (int64_t first = 0; first < matrices; first += group) {
-    const int64_t constant = matrix_linear(first);
+    const int64_t constant = grid->linear(first);
     std::string linear = constant == 0 ? at : fmt::format("({} + {})", at, constant);
-    if (swizzle.bits > 0) {
-      linear = fmt::format("ab::swizzle<{}, {}, {}>({})", swizzle.base, swizzle.bits, swizzle.shift,
-                           linear);
+    if (shared.swizzle.bits > 0) {
+      linear = fmt::format("ab::swizzle<{}, {}, {}>({})", shared.swizzle.base, shared.swizzle.bits,
+                           shared.swizzle.shift, linear);
     }
     out.line("ab::ldmatrix_x{}{}({} + {}, smem + {} + {}{});", group,
-             form->transposed ? "_trans" : "", out.tile(tile), first, plan.byte_offset, linear,
-             bits == 8 ? "" : fmt::format(" * {}", bits / 8));
+             grid->form.transposed ? "_trans" : "", out.tile(tile), first, shared.byte_offset,
+             linear, bits == 8 ? "" : fmt::format(" * {}", bits / 8));
   }
   return true;
 }

@@ -33,7 +33,6 @@ bool is_compute_float(const ElementFormat& format) {
 double decode_element(const ElementFormat& format, uint32_t code) {
   if (format == kInt32) return static_cast<int32_t>(code);
   if (format == kUint32) return code;
-  if (format.kind == ElementKind::kTernary) return code < 2 ? code : static_cast<double>(code) - 4;
   return numeric::decode(format, code);
 }
 

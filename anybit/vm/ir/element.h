@@ -27,8 +27,7 @@ bool is_integer_element(const numeric::ElementFormat& format);
 /// True for f32, f16, bf16: what tiles compute in.
 bool is_compute_float(const numeric::ElementFormat& format);
 
-/// The exact value of a code. The unused ternary code 2 reads as -2, as in two's complement.
-/// Pre: not a codebook, not complex.
+/// The exact value of a code; NaN for the unused ternary code 2. Pre: not a codebook, not complex.
 double decode_element(const numeric::ElementFormat& format, uint32_t code);
 
 /// numeric::encode, and 32-bit integers: rounded as asked, saturating, NaN gives 0.

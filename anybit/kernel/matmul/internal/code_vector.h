@@ -74,6 +74,14 @@ struct CodeVector {
   void pin() { asm("" : "+v"(v)); }
   /// 32-bit sums of two products of signed 16 bits.
   CodeVector multiply_pairs16(CodeVector o) const { return {_mm512_madd_epi16(v, o.v)}; }
+  /// 32-bit lanes plus two products of signed 16 bits.
+  CodeVector add_products16(CodeVector a, CodeVector b) const {
+#if defined(__AVX512VNNI__)
+    return {_mm512_dpwssd_epi32(v, a.v, b.v)};
+#else
+    return add32(a.multiply_pairs16(b));
+#endif
+  }
   /// 32-bit lanes plus four products of unsigned by signed bytes.
   CodeVector add_products8(CodeVector weights, CodeVector codes) const {
 #if defined(__AVX512VNNI__)
@@ -151,6 +159,9 @@ struct CodeVector {
   CodeVector multiply_rounded(CodeVector o) const { return {_mm256_mulhrs_epi16(v, o.v)}; }
   CodeVector multiply_pairs8(CodeVector o) const { return {_mm256_maddubs_epi16(v, o.v)}; }
   CodeVector multiply_pairs16(CodeVector o) const { return {_mm256_madd_epi16(v, o.v)}; }
+  CodeVector add_products16(CodeVector a, CodeVector b) const {
+    return add32(a.multiply_pairs16(b));
+  }
   CodeVector add_products8(CodeVector weights, CodeVector codes) const {
     return add32(weights.multiply_pairs8(codes).multiply_pairs16(all16(1)));
   }

@@ -99,8 +99,8 @@ void multiply_codes_int16(const PanelFormat& format, const MultiplyArguments& ar
 #pragma GCC unroll 4
         for (int part = 0; part < kParts; ++part) {
           const Int16Step weights = int16_step<kDecoding, kBits, kStep>(decode, codes, part);
-          dots[part] = dots[part].add32(weights.first.multiply_pairs16(first));
-          dots[part] = dots[part].add32(weights.second.multiply_pairs16(second));
+          dots[part] = dots[part].add_products16(weights.first, first);
+          dots[part] = dots[part].add_products16(weights.second, second);
           dots[part].pin();
         }
       });

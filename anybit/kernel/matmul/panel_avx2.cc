@@ -50,11 +50,22 @@ __m256 expand_eight(ScaleStorage storage, __m128i mantissa_shift, bool has_sign,
 }
 
 template <ScaleStorage kStorage>
-void expand_as(__m128i mantissa_shift, bool has_sign, const std::byte* scales, int64_t count,
-               float* out) {
-  for (int64_t i = 0; i < count; i += 8) {
-    _mm256_storeu_ps(out + i, expand_eight(kStorage, mantissa_shift, has_sign,
-                                           scales + i * scale_bytes(kStorage)));
+void expand_as(const ExpandScalesArguments& args, float* out) {
+  const __m128i shift = _mm_cvtsi32_si128(args.mantissa_shift);
+  const __m256 factor = _mm256_set1_ps(args.factor);
+  const std::byte* scales = args.scales;
+  float* const end = out + args.count * kPanelRows;
+  int64_t left = args.ratio - args.first % args.ratio;
+  while (out < end) {
+    const __m256 low = _mm256_mul_ps(expand_eight(kStorage, shift, args.has_sign, scales), factor);
+    scales += 8 * scale_bytes(kStorage);
+    const __m256 high = _mm256_mul_ps(expand_eight(kStorage, shift, args.has_sign, scales), factor);
+    scales += 8 * scale_bytes(kStorage);
+    for (; left > 0 && out < end; --left, out += kPanelRows) {
+      _mm256_storeu_ps(out, low);
+      _mm256_storeu_ps(out + 8, high);
+    }
+    left = args.ratio;
   }
 }
 
@@ -74,14 +85,6 @@ void with_storage(ScaleStorage storage, Body&& body) {
     case kLowNibble: return body(std::integral_constant<ScaleStorage, kLowNibble>{});
     case kHighNibble: return body(std::integral_constant<ScaleStorage, kHighNibble>{});
   }
-}
-
-void expand_scales(ScaleStorage storage, int mantissa_shift, bool has_sign, const std::byte* scales,
-                   int64_t count, float* out) {
-  const __m128i shift = _mm_cvtsi32_si128(mantissa_shift);
-  with_storage(storage, [&](auto constant) {
-    expand_as<constant.value>(shift, has_sign, scales, count, out);
-  });
 }
 
 template <ScaleStorage kStorage>
@@ -200,9 +203,9 @@ void quantize_row(const float* a, int64_t num_cols, const QuantizedRow& out) {
 
 }  // namespace
 
-void expand_scales_avx2(ScaleStorage storage, int mantissa_shift, bool has_sign,
-                        const std::byte* scales, int64_t count, float* out) {
-  expand_scales(storage, mantissa_shift, has_sign, scales, count, out);
+void expand_scales_avx2(const ExpandScalesArguments& arguments, float* out) {
+  with_storage(arguments.storage,
+               [&](auto constant) { expand_as<constant.value>(arguments, out); });
 }
 
 void expand_products_avx2(const ExpandProductsArguments& arguments, float* out) {

@@ -53,11 +53,21 @@ constexpr int64_t scale_bytes(ScaleStorage storage) {
   }
 }
 
-/// Converts scales of whole panels' rows to f32: out[count]. Pre: count is a multiple of 16.
+/// One level of scales as f32, each group's for as many subblocks as share it:
+/// out[i][r] = factor * x[g][r] for i in [0, count), x the numbers at `scales`,
+/// g = (first + i) / ratio - first / ratio.
 /// kByteFloat: the byte's low 7 bits shifted by `mantissa_shift` are a binary16's exponent and
 /// mantissa; its top bit is the sign if has_sign, else the exponent's top bit.
-using ExpandScalesFunction = void(ScaleStorage storage, int mantissa_shift, bool has_sign,
-                                  const std::byte* scales, int64_t count, float* out);
+/// Shapes: scales [groups][16] in `storage`, out [count][16].
+struct ExpandScalesArguments {
+  ScaleStorage storage;
+  int mantissa_shift;
+  bool has_sign;
+  float factor;
+  const std::byte* scales;
+  int64_t first, ratio, count;
+};
+using ExpandScalesFunction = void(const ExpandScalesArguments& arguments, float* out);
 
 /// Where one row of `a` goes: pointers to its first block, strides from block to block.
 struct QuantizedRow {

@@ -9,6 +9,8 @@
 #include "anybit/kernel/matmul/internal/code_vector.h"
 #include "anybit/kernel/matmul/internal/panel_ops.h"
 
+#define ANYBIT_INLINE_BODY __attribute__((always_inline))
+
 namespace anybit::kernel::internal {
 namespace {
 
@@ -16,9 +18,11 @@ template <int kValue>
 using Constant = std::integral_constant<int, kValue>;
 
 /// Calls body(Constant<0>{}), ..., body(Constant<kCount - 1>{}).
+/// Inlined whatever the compiler's own measure says: a loop's registers live across these calls,
+/// and would go through memory. Bodies that hold registers say ANYBIT_INLINE_BODY too.
 template <int kCount, class Body>
-inline void for_constants(Body&& body) {
-  [&]<int... kIndices>(std::integer_sequence<int, kIndices...>) {
+[[gnu::always_inline]] inline void for_constants(const Body& body) {
+  [&]<int... kIndices>(std::integer_sequence<int, kIndices...>) ANYBIT_INLINE_BODY {
     (body(Constant<kIndices>{}), ...);
   }
   (std::make_integer_sequence<int, kCount>{});
@@ -90,7 +94,7 @@ template <CodeDecoding kDecoding, int kBits, int kLeft>
 void unpack_int8(const PanelFormat& format, const std::byte* codes, int64_t num_blocks,
                  std::byte* tile) {
   for (int64_t b = 0; b < num_blocks; ++b) {
-    for_constants<kBlockSteps>([&](auto step) {
+    for_constants<kBlockSteps>([&](auto step) ANYBIT_INLINE_BODY {
       for (int part = 0; part < kParts; ++part) {
         int8_step<kDecoding, kBits, kLeft, step>(format, codes, part)
             .store(tile + step * kLineBytes + part * CodeVector::kBytes);
@@ -207,7 +211,7 @@ void unpack_int16(const PanelFormat& format, const std::byte* codes, int64_t num
                   std::byte* tile) {
   const Int16Decoder<kDecoding, kBits> decode(format);
   for (int64_t b = 0; b < num_blocks; ++b) {
-    for_constants<kBlockSteps>([&](auto step) {
+    for_constants<kBlockSteps>([&](auto step) ANYBIT_INLINE_BODY {
       // Stores may alias the tables for all the compiler knows: decode first, store then.
       Int16Step weights[kParts];
       for (int part = 0; part < kParts; ++part) {
@@ -277,7 +281,7 @@ void unpack_float(const PanelFormat& format, const std::byte* codes, int64_t num
   const FloatDecoder<kDecoding> decode(format);
   auto* out = reinterpret_cast<float*>(tile);
   for (int64_t b = 0; b < num_blocks; ++b) {
-    for_constants<kBlockSteps>([&](auto step) {
+    for_constants<kBlockSteps>([&](auto step) ANYBIT_INLINE_BODY {
       for (int part = 0; part < kParts; ++part) {
         const CodeVector low = codes_at < kBits <= 8 ? kBits : 8, 0, step > (codes, part);
         CodeVector high = CodeVector::zero();
@@ -305,7 +309,7 @@ inline void copy_plain(const PanelFormat& format, const std::byte* codes, int64_
 template <int kFirst, int kLast, class Make>
 inline auto by_bits(int bits, Make make) {
   decltype(make(Constant<kFirst>{})) found = nullptr;
-  for_constants<kLast - kFirst + 1>([&](auto i) {
+  for_constants<kLast - kFirst + 1>([&](auto i) ANYBIT_INLINE_BODY {
     if (bits == kFirst + i) found = make(Constant<kFirst + i>{});
   });
   return found;

@@ -35,9 +35,8 @@ bool SharedRange::take(int thread, int64_t& begin, int64_t& end) {
       const uint64_t bounds = run.bounds.load(std::memory_order_relaxed);
       return end_of(bounds) - begin_of(bounds);
     };
-    Run& fullest = *std::max_element(runs_.begin(), runs_.end(), [&](const Run& a, const Run& b) {
-      return left(a) < left(b);
-    });
+    Run& fullest = *std::max_element(runs_.begin(), runs_.end(),
+                                     [&](const Run& a, const Run& b) { return left(a) < left(b); });
     if (left(fullest) == 0) return false;
     if (take_back(fullest, begin, end)) return true;
   }

@@ -278,6 +278,6 @@ void quantize_int16_scalar(const float* a, int64_t num_cols, const QuantizedRow&
 constinit const PanelOps kScalarPanelOps = {
     find_unpack,          find_multiply,          find_multiply_codes,
     expand_scales_scalar, expand_products_scalar, add_mins_scalar,
-    quantize_int8_scalar, quantize_int16_scalar,  {127, true}};
+    quantize_int8_scalar, quantize_int16_scalar,  {127, true, false}};
 
 }  // namespace anybit::kernel::internal

@@ -100,6 +100,7 @@ struct SumVector {
   static SumVector all(const float* p) { return {_mm512_set1_ps(*p)}; }
   static SumVector from_int32(CodeVector x) { return {_mm512_cvtepi32_ps(x.v)}; }
   void store(float* p) const { _mm512_storeu_ps(p, v); }
+  SumVector operator-(SumVector o) const { return {_mm512_sub_ps(v, o.v)}; }
   SumVector operator*(SumVector o) const { return {_mm512_mul_ps(v, o.v)}; }
   /// a * b + this, rounded once.
   SumVector add_product(SumVector a, SumVector b) const { return {_mm512_fmadd_ps(a.v, b.v, v)}; }
@@ -176,10 +177,18 @@ struct SumVector {
   static SumVector all(const float* p) { return {_mm256_broadcast_ss(p)}; }
   static SumVector from_int32(CodeVector x) { return {_mm256_cvtepi32_ps(x.v)}; }
   void store(float* p) const { _mm256_storeu_ps(p, v); }
+  SumVector operator-(SumVector o) const { return {_mm256_sub_ps(v, o.v)}; }
   SumVector operator*(SumVector o) const { return {_mm256_mul_ps(v, o.v)}; }
   SumVector add_product(SumVector a, SumVector b) const { return {_mm256_fmadd_ps(a.v, b.v, v)}; }
 };
 
+#endif
+
+/// Whether one instruction looks up 64 or 128 bytes.
+#if defined(__AVX512VBMI__)
+inline constexpr bool kHasByteTables = true;
+#else
+inline constexpr bool kHasByteTables = false;
 #endif
 
 /// Registers that hold one line of 64 bytes, and the 16 sums of a panel.

@@ -32,8 +32,8 @@ inline void store_sums(const SumVector (&sums)[kParts], float* to) {
   for (int part = 0; part < kParts; ++part) sums[part].store(to + part * SumVector::kLanes);
 }
 
-/// Chains of sums that a loop keeps: a product waits four cycles for the one before it in its chain,
-/// and the processor does not look far enough ahead to hide that.
+/// Chains of sums that a loop keeps: a product waits four cycles for the one before it in its
+/// chain, and the processor does not look far enough ahead to hide that.
 inline constexpr int kChains = kParts == 1 ? 2 : 1;
 
 /// args.tile: codes.
@@ -165,9 +165,11 @@ inline MultiplyFunction* find_codes_int16(const PanelFormat& f) {
         return &multiply_codes_int16<CodeDecoding::kLinear, decltype(b)::value, kSubblockCols>;
       });
     case CodeDecoding::kTable:
-      return by_bits<1, 7>(f.bits, [](auto b) {
-        return &multiply_codes_int16<CodeDecoding::kTable, decltype(b)::value, kSubblockCols>;
-      });
+      return by_bits < 1,
+             kHasByteTables ? 8 : 7 > (f.bits, [](auto b) {
+                                    return &multiply_codes_int16<CodeDecoding::kTable,
+                                                                 decltype(b)::value, kSubblockCols>;
+                                  });
     case CodeDecoding::kSignedTable:
       return by_bits<7, 8>(f.bits, [](auto b) {
         return &multiply_codes_int16<CodeDecoding::kSignedTable, decltype(b)::value, kSubblockCols>;

@@ -64,16 +64,18 @@ template <int kBits>
 inline CodeVector look_up(const uint8_t* table, CodeVector codes) {
   if constexpr (kBits <= 4) {
     return CodeVector::broadcast128(table).at(codes);
-  } else if constexpr (kBits == 8) {
-    const CodeVector low_bits = codes & CodeVector::all8(0x7F);
-    return codes.choose(look_up<7>(table + 128, low_bits), look_up<7>(table, low_bits));
 #if defined(__AVX512VBMI__)
+  } else if constexpr (kBits == 8) {
+    return codes.choose(look_up<7>(table + 128, codes), look_up<7>(table, codes));
   } else if constexpr (kBits <= 6) {
     return {_mm512_permutexvar_epi8(codes.v, _mm512_loadu_si512(table))};
   } else {
     return {_mm512_permutex2var_epi8(_mm512_loadu_si512(table), codes.v,
                                      _mm512_loadu_si512(table + 64))};
 #else
+  } else if constexpr (kBits == 8) {
+    const CodeVector low_bits = codes & CodeVector::all8(0x7F);
+    return codes.choose(look_up<7>(table + 128, low_bits), look_up<7>(table, low_bits));
   } else {
     const CodeVector off = look_up<kBits - 1>(table, codes);
     const CodeVector on = look_up<kBits - 1>(table + (1 << (kBits - 1)), codes);

@@ -32,10 +32,6 @@ inline void store_sums(const SumVector (&sums)[kParts], float* to) {
   for (int part = 0; part < kParts; ++part) sums[part].store(to + part * SumVector::kLanes);
 }
 
-/// Chains of sums that a loop keeps: a product waits four cycles for the one before it in its
-/// chain, and the processor does not look far enough ahead to hide that.
-inline constexpr int kChains = kParts == 1 ? 2 : 1;
-
 /// args.tile: codes.
 template <CodeDecoding kDecoding, int kBits, int kLeft, Widening kWidening, int kSubblockCols>
 void multiply_codes_int8(const PanelFormat& format, const MultiplyArguments& args) {
@@ -48,7 +44,7 @@ void multiply_codes_int8(const PanelFormat& format, const MultiplyArguments& arg
   load_sums(args.sums, sums);
   for (int64_t b = 0; b < args.num_blocks; ++b) {
     for_constants<kSubblocks>([&](auto s) ANYBIT_INLINE_BODY {
-      CodeVector dots[kParts], waiting[kParts], odd_dots = CodeVector::zero();
+      CodeVector dots[kParts], waiting[kParts];
       for (CodeVector& dot : dots) {
         dot = CodeVector::broadcast32(args.biases + b * kSubblocks + s);
       }
@@ -60,9 +56,6 @@ void multiply_codes_int8(const PanelFormat& format, const MultiplyArguments& arg
           const CodeVector weights = int8_step<kDecoding, kBits, kLeft, kStep>(format, codes, part);
           if constexpr (kWidening == Widening::kSubblock) {
             dots[part] = dots[part].add16(weights.multiply_pairs8(activation));
-          } else if constexpr (kWidening == Widening::kOneStep && kStep % kChains == 1) {
-            odd_dots = odd_dots.add_products8(weights, activation);
-            odd_dots.pin();
           } else if constexpr (kWidening == Widening::kOneStep) {
             dots[part] = dots[part].add_products8(weights, activation);
           } else if constexpr (kStep % 2 == 0) {
@@ -76,8 +69,6 @@ void multiply_codes_int8(const PanelFormat& format, const MultiplyArguments& arg
       });
       if constexpr (kWidening == Widening::kSubblock) {
         for (CodeVector& dot : dots) dot = dot.multiply_pairs16(ones);
-      } else if constexpr (kWidening == Widening::kOneStep && kChains == 2) {
-        dots[0] = dots[0].add32(odd_dots);
       }
       add_scaled(dots, args.weight_scales + (b * kSubblocks + s) * kPanelRows,
                  args.activation_scales + b, sums);
@@ -99,7 +90,7 @@ void multiply_codes_int16(const PanelFormat& format, const MultiplyArguments& ar
   load_sums(args.sums, sums);
   for (int64_t b = 0; b < args.num_blocks; ++b) {
     for_constants<kSubblocks>([&](auto s) ANYBIT_INLINE_BODY {
-      CodeVector dots[kParts], second_dots = CodeVector::zero();
+      CodeVector dots[kParts];
       for (CodeVector& dot : dots) dot = CodeVector::zero();
       for_constants<kSteps>([&](auto i) ANYBIT_INLINE_BODY {
         constexpr int kStep = decltype(s)::value * kSteps + decltype(i)::value;
@@ -109,13 +100,10 @@ void multiply_codes_int16(const PanelFormat& format, const MultiplyArguments& ar
         for (int part = 0; part < kParts; ++part) {
           const Int16Step weights = int16_step<kDecoding, kBits, kStep>(decode, codes, part);
           dots[part] = dots[part].add_products16(weights.first, first);
-          CodeVector& other = kChains == 2 ? second_dots : dots[part];
-          other = other.add_products16(weights.second, second);
+          dots[part] = dots[part].add_products16(weights.second, second);
           dots[part].pin();
-          other.pin();
         }
       });
-      if constexpr (kChains == 2) dots[0] = dots[0].add32(second_dots);
       add_scaled(dots, args.weight_scales + (b * kSubblocks + s) * kPanelRows,
                  args.activation_scales + b, sums);
     });

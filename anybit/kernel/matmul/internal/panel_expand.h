@@ -188,18 +188,38 @@ inline void expand_products(const ExpandProductsArguments& args, float* out) {
   with_storage(args.storage, [&](auto storage) { expand_products_as<storage.value>(args, out); });
 }
 
+/// A chain of sums a column, all columns abreast: one alone would wait for each addition.
+template <int kColumns>
+inline void add_mins_to(const float* mins, const float* group_sums, int64_t num_groups,
+                        float* sums) {
+  for (int part = 0; part < kParts; ++part) {
+    float* const out = sums + part * SumVector::kLanes;
+    const float* min = mins + part * SumVector::kLanes;
+    const float* group_sum = group_sums;
+    SumVector chains[kColumns];
+#pragma GCC unroll 8
+    for (int c = 0; c < kColumns; ++c) chains[c] = SumVector::load(out + c * kPanelRows);
+    for (int64_t g = 0; g < num_groups; ++g, min += kPanelRows, group_sum += kColumns) {
+      const SumVector factor = SumVector::load(min);
+#pragma GCC unroll 8
+      for (int c = 0; c < kColumns; ++c) {
+        chains[c] = chains[c].add_product(factor, SumVector::all(group_sum + c));
+      }
+    }
+#pragma GCC unroll 8
+    for (int c = 0; c < kColumns; ++c) chains[c].store(out + c * kPanelRows);
+  }
+}
+
 inline void add_mins(const float* mins, const float* group_sums, int64_t num_groups, int columns,
                      float* sums) {
-  for (int c = 0; c < columns; ++c) {
-    for (int part = 0; part < kParts; ++part) {
-      float* out = sums + c * kPanelRows + part * SumVector::kLanes;
-      SumVector sum = SumVector::load(out);
-      for (int64_t g = 0; g < num_groups; ++g) {
-        sum = sum.add_product(SumVector::load(mins + g * kPanelRows + part * SumVector::kLanes),
-                              SumVector::all(group_sums + g * columns + c));
-      }
-      sum.store(out);
-    }
+  switch (columns) {
+    case 1: return add_mins_to<1>(mins, group_sums, num_groups, sums);
+    case 2: return add_mins_to<2>(mins, group_sums, num_groups, sums);
+    case 3: return add_mins_to<3>(mins, group_sums, num_groups, sums);
+    case 4: return add_mins_to<4>(mins, group_sums, num_groups, sums);
+    case 5: return add_mins_to<5>(mins, group_sums, num_groups, sums);
+    default: return add_mins_to<kMaxColumns>(mins, group_sums, num_groups, sums);
   }
 }
 

@@ -63,9 +63,10 @@ def table(arguments):
             result = json.loads(line)
             rows.setdefault(result["scheme"], {})[result["engine"]] = result
     peak = arguments.int8_peak
-    print("| scheme | kernel | MB a token | decode t/s | of read | llama.cpp | ratio | prefill t/s "
+    print("| scheme | kernel | MB a token | decode t/s | of read "
+          "| GB/s | llama.cpp | ratio | prefill t/s "
           "| of int8 peak | llama.cpp | ratio |")
-    print("|---|---|---|---|---|---|---|---|---|---|---|")
+    print("|---|---|---|---|---|---|---|---|---|---|---|---|")
     for scheme, by_engine in rows.items():
         ours, rival = by_engine["anybit"], by_engine.get("llama.cpp")
         cells = [scheme, ours["kernels"], f"{ours['bytes_per_token'] / 1e6:.0f}"]
@@ -74,6 +75,7 @@ def table(arguments):
             cells.append(f"{speed:.1f}")
             if phase == "decode":
                 cells.append(f"{100 * ours['fraction_of_bandwidth']:.0f} %")
+                cells.append(f"{ours['read_bandwidth'] / 1e9:.1f}")
             else:
                 fraction = speed * arguments.multiply_adds_per_token / peak
                 cells.append(f"{100 * fraction:.0f} %")

@@ -38,6 +38,7 @@ struct BenchArguments {
 
 struct Speed {
   double prefill_tokens_per_s = 0, decode_tokens_per_s = 0;
+  double read_bandwidth = 0;  // Bytes a second, in the same moments as decode.
 };
 
 double median(std::vector<double> values) {
@@ -52,7 +53,7 @@ double seconds_of(const std::function<Status()>& work, Status& status) {
 }
 
 Result<Speed> measure_speed(const model::Model& decoder, const BenchArguments& arguments,
-                            const ProgressSink& progress) {
+                            Threads threads, const ProgressSink& progress) {
   std::vector<int32_t> prompt;
   const Philox random(1);
   for (int64_t i = 0; i < arguments.prompt; ++i) {
@@ -61,7 +62,7 @@ Result<Speed> measure_speed(const model::Model& decoder, const BenchArguments& a
   }
   ANYBIT_ASSIGN(model::ForwardState state,
                 decoder.start({.capacity = arguments.prompt + arguments.generate}));
-  std::vector<double> prefill, decode;
+  std::vector<double> prefill, decode, bandwidth;
   for (int64_t round = 0; round <= arguments.repeats; ++round) {
     if (progress) progress({"bench", round, arguments.repeats + 1, "rounds", ""});
     state.truncate(0);
@@ -73,6 +74,8 @@ Result<Speed> measure_speed(const model::Model& decoder, const BenchArguments& a
         },
         status);
     ANYBIT_TRY(status);
+    // Other tenants of the memory come and go within seconds.
+    const double bandwidth_before = kernel::measure_read_bandwidth(threads);
     const double decode_seconds = seconds_of(
         [&]() -> Status {
           for (int64_t i = 0; i < arguments.generate; ++i) {
@@ -84,21 +87,22 @@ Result<Speed> measure_speed(const model::Model& decoder, const BenchArguments& a
         status);
     ANYBIT_TRY(status);
     if (round == 0) continue;  // Warm-up.
+    bandwidth.push_back(std::max(bandwidth_before, kernel::measure_read_bandwidth(threads)));
     prefill.push_back(static_cast<double>(arguments.prompt) / prefill_seconds);
     decode.push_back(static_cast<double>(arguments.generate) / decode_seconds);
   }
   if (progress) progress({"bench", 1, 1, "rounds", ""});
-  return Speed{median(prefill), median(decode)};
+  return Speed{median(prefill), median(decode), median(bandwidth)};
 }
 
-void print_speed(const Speed& speed, const model::Model& decoder, double bandwidth, bool json) {
+void print_speed(const Speed& speed, const model::Model& decoder, bool json) {
   const auto bytes = static_cast<double>(decoder.weight_bytes_per_token());
-  const double fraction = bytes * speed.decode_tokens_per_s / bandwidth;
+  const double fraction = bytes * speed.decode_tokens_per_s / speed.read_bandwidth;
   if (json) {
     const OrderedJson object = {{"prefill_tokens_per_s", speed.prefill_tokens_per_s},
                                 {"decode_tokens_per_s", speed.decode_tokens_per_s},
                                 {"bytes_per_token", decoder.weight_bytes_per_token()},
-                                {"read_bandwidth", bandwidth},
+                                {"read_bandwidth", speed.read_bandwidth},
                                 {"fraction_of_bandwidth", fraction},
                                 {"kernels", decoder.kernel_names()},
                                 {"cpu", cpu_model_name()}};
@@ -108,8 +112,8 @@ void print_speed(const Speed& speed, const model::Model& decoder, double bandwid
   fmt::print("prefill    {:10.1f} tokens/s\n", speed.prefill_tokens_per_s);
   fmt::print("decode     {:10.1f} tokens/s\n", speed.decode_tokens_per_s);
   fmt::print("weights    {:10.2f} MB read a token\n", bytes / 1e6);
-  fmt::print("bandwidth  {:10.2f} GB/s measured, {:.1f} % used by decode\n", bandwidth / 1e9,
-             100 * fraction);
+  fmt::print("bandwidth  {:10.2f} GB/s measured, {:.1f} % used by decode\n",
+             speed.read_bandwidth / 1e9, 100 * fraction);
   fmt::print("kernels    {}\n", decoder.kernel_names());
 }
 
@@ -150,9 +154,8 @@ Status bench_model(const BenchArguments& arguments, const std::optional<numeric:
   ANYBIT_ASSIGN(const Weights weights, weights_of(arguments, scheme, progress));
   ANYBIT_ASSIGN(const model::Model decoder,
                 model::Model::load(*weights, load_options(threads, progress)));
-  const double bandwidth = kernel::measure_read_bandwidth(threads);
-  ANYBIT_ASSIGN(const Speed speed, measure_speed(decoder, arguments, progress));
-  print_speed(speed, decoder, bandwidth, arguments.common.json);
+  ANYBIT_ASSIGN(const Speed speed, measure_speed(decoder, arguments, threads, progress));
+  print_speed(speed, decoder, arguments.common.json);
   return {};
 }
 

@@ -81,7 +81,8 @@ class RowDecoder {
   RowDecoder(const QuantizedTensor& tensor, int64_t num_rows)
       : tensor_(tensor),
         code_values_(tensor.scheme.element, tensor.codebook, num_rows * tensor.cols),
-        scale_values_(tensor.scheme.scale, {}, has_scales() ? num_scales(tensor) : 0),
+        scale_values_(tensor.scheme.scale, {},
+                      has_scales() ? num_rows * ceil_div(tensor.cols, columns_a_scale()) : 0),
         codes_(static_cast<size_t>(tensor.cols / values_per_code())) {}
 
   void decode_row(int64_t row, std::span<float> out) {

@@ -114,6 +114,7 @@ def main():
     parser.add_argument("--generate", type=int, default=64)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--keep", help="write the synthetic file here and keep it")
+    parser.add_argument("--write-only", action="store_true", help="with --keep: time nothing")
     arguments = parser.parse_args()
     version = importlib.metadata.version("llama-cpp-python")
     result = {"engine": f"llama-cpp-python {version}", "type": arguments.type}
@@ -122,6 +123,8 @@ def main():
         if arguments.synthetic and not (arguments.keep and os.path.exists(path)):
             write_synthetic(path, arguments.synthetic,
                             gguf.GGMLQuantizationType[arguments.type.upper()])
+        if arguments.write_only:
+            return
         result["file_bytes"] = os.path.getsize(path)
         result |= measure(path, arguments.threads, arguments.prompt, arguments.generate,
                           arguments.repeats)

@@ -3,121 +3,14 @@
 
 #include <cmath>
 #include <limits>
-#include <type_traits>
 
+#include "anybit/kernel/matmul/internal/panel_expand.h"
 #include "anybit/kernel/matmul/internal/panel_multiply.h"
 #include "anybit/kernel/matmul/internal/panel_ops.h"
 #include "anybit/kernel/matmul/internal/panel_unpack.h"
 
 namespace anybit::kernel::internal {
 namespace {
-
-__m256 expand_eight(ScaleStorage storage, __m128i mantissa_shift, bool has_sign,
-                    const std::byte* p) {
-  const auto load16 = [&] { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p)); };
-  const auto load8 = [&] { return _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)); };
-  switch (storage) {
-    case ScaleStorage::kF32: return _mm256_loadu_ps(reinterpret_cast<const float*>(p));
-    case ScaleStorage::kF16: return _mm256_cvtph_ps(load16());
-    case ScaleStorage::kBF16:
-      return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(load16()), 16));
-    case ScaleStorage::kE8M0: {
-      const __m256i codes = _mm256_cvtepu8_epi32(load8());
-      const __m256i zero = _mm256_cmpeq_epi32(codes, _mm256_setzero_si256());
-      const __m256i nan = _mm256_cmpeq_epi32(codes, _mm256_set1_epi32(255));
-      const __m256i bits = _mm256_slli_epi32(codes, 23);
-      const __m256i quiet = _mm256_and_si256(nan, _mm256_set1_epi32(0x00400000));
-      const __m256i least = _mm256_and_si256(zero, _mm256_set1_epi32(0x00400000));
-      return _mm256_castsi256_ps(_mm256_or_si256(bits, _mm256_or_si256(quiet, least)));
-    }
-    case ScaleStorage::kByteFloat: {
-      const __m128i codes = _mm_cvtepu8_epi16(load8());
-      const __m128i sign_bit = _mm_set1_epi16(has_sign ? 128 : 0);
-      const __m128i sign = _mm_slli_epi16(_mm_and_si128(codes, sign_bit), 8);
-      const __m128i rest = _mm_sll_epi16(_mm_andnot_si128(sign_bit, codes), mantissa_shift);
-      return _mm256_cvtph_ps(_mm_or_si128(sign, rest));
-    }
-    case ScaleStorage::kInt8: return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(load8()));
-    case ScaleStorage::kUint8: return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(load8()));
-    case ScaleStorage::kLowNibble:
-      return _mm256_cvtepi32_ps(
-          _mm256_and_si256(_mm256_cvtepu8_epi32(load8()), _mm256_set1_epi32(15)));
-    case ScaleStorage::kHighNibble:
-      return _mm256_cvtepi32_ps(_mm256_srli_epi32(_mm256_cvtepu8_epi32(load8()), 4));
-    case ScaleStorage::kUint16: break;
-  }
-  return _mm256_cvtepi32_ps(_mm256_cvtepu16_epi32(load16()));
-}
-
-template <ScaleStorage kStorage>
-void expand_as(__m128i mantissa_shift, bool has_sign, const std::byte* scales, int64_t count,
-               float* out) {
-  for (int64_t i = 0; i < count; i += 8) {
-    _mm256_storeu_ps(out + i, expand_eight(kStorage, mantissa_shift, has_sign,
-                                           scales + i * scale_bytes(kStorage)));
-  }
-}
-
-// Calls body with the storage as a constant.
-template <class Body>
-void with_storage(ScaleStorage storage, Body&& body) {
-  using enum ScaleStorage;
-  switch (storage) {
-    case kF32: return body(std::integral_constant<ScaleStorage, kF32>{});
-    case kF16: return body(std::integral_constant<ScaleStorage, kF16>{});
-    case kBF16: return body(std::integral_constant<ScaleStorage, kBF16>{});
-    case kE8M0: return body(std::integral_constant<ScaleStorage, kE8M0>{});
-    case kByteFloat: return body(std::integral_constant<ScaleStorage, kByteFloat>{});
-    case kInt8: return body(std::integral_constant<ScaleStorage, kInt8>{});
-    case kUint8: return body(std::integral_constant<ScaleStorage, kUint8>{});
-    case kUint16: return body(std::integral_constant<ScaleStorage, kUint16>{});
-    case kLowNibble: return body(std::integral_constant<ScaleStorage, kLowNibble>{});
-    case kHighNibble: return body(std::integral_constant<ScaleStorage, kHighNibble>{});
-  }
-}
-
-void expand_scales(ScaleStorage storage, int mantissa_shift, bool has_sign, const std::byte* scales,
-                   int64_t count, float* out) {
-  const __m128i shift = _mm_cvtsi32_si128(mantissa_shift);
-  with_storage(storage, [&](auto constant) {
-    expand_as<constant.value>(shift, has_sign, scales, count, out);
-  });
-}
-
-template <ScaleStorage kStorage>
-void expand_products_as(const ExpandProductsArguments& args, float* out) {
-  const __m256 offset = _mm256_set1_ps(args.offset);
-  const float* outer = args.outer;
-  int64_t left = args.ratio - args.first % args.ratio;
-  for (int64_t i = 0; i < args.count; ++i, --left) {
-    if (left == 0) {
-      left = args.ratio;
-      outer += kPanelRows;
-    }
-    for (int64_t half = 0; half < kPanelRows; half += 8) {
-      const int64_t index = i * kPanelRows + half;
-      const __m256 number = expand_eight(kStorage, _mm_setzero_si128(), false,
-                                         args.scales + index * scale_bytes(kStorage));
-      _mm256_storeu_ps(out + index,
-                       _mm256_mul_ps(_mm256_sub_ps(number, offset), _mm256_loadu_ps(outer + half)));
-    }
-  }
-}
-
-void add_mins(const float* mins, const float* group_sums, int64_t num_groups, int columns,
-              float* sums) {
-  for (int c = 0; c < columns; ++c) {
-    for (int part = 0; part < kParts; ++part) {
-      float* out = sums + c * kPanelRows + part * SumVector::kLanes;
-      SumVector sum = SumVector::load(out);
-      for (int64_t g = 0; g < num_groups; ++g) {
-        sum = sum.add_product(SumVector::load(mins + g * kPanelRows + part * SumVector::kLanes),
-                              SumVector::all(group_sums + g * columns + c));
-      }
-      sum.store(out);
-    }
-  }
-}
 
 // A block of 32 values; whether all are finite, and the largest magnitude.
 struct FloatBlock {
@@ -200,14 +93,12 @@ void quantize_row(const float* a, int64_t num_cols, const QuantizedRow& out) {
 
 }  // namespace
 
-void expand_scales_avx2(ScaleStorage storage, int mantissa_shift, bool has_sign,
-                        const std::byte* scales, int64_t count, float* out) {
-  expand_scales(storage, mantissa_shift, has_sign, scales, count, out);
+void expand_scales_avx2(const ExpandScalesArguments& arguments, float* out) {
+  expand_scales(arguments, out);
 }
 
 void expand_products_avx2(const ExpandProductsArguments& arguments, float* out) {
-  with_storage(arguments.storage,
-               [&](auto constant) { expand_products_as<constant.value>(arguments, out); });
+  expand_products(arguments, out);
 }
 
 void add_mins_avx2(const float* mins, const float* group_sums, int64_t num_groups, int columns,
@@ -226,7 +117,7 @@ void quantize_int16_avx2(const float* a, int64_t num_cols, const QuantizedRow& o
 constinit const PanelOps kAvx2PanelOps = {
     find_vector_unpack, find_vector_multiply, find_multiply_codes_avx2,
     expand_scales_avx2, expand_products_avx2, add_mins_avx2,
-    quantize_int8_avx2, quantize_int16_avx2,  {127, true}};
+    quantize_int8_avx2, quantize_int16_avx2,  {127, true, false}};
 
 }  // namespace anybit::kernel::internal
 #endif

@@ -6,6 +6,7 @@
 
 #include "anybit/base/check.h"
 #include "anybit/base/integer.h"
+#include "anybit/base/shared_range.h"
 
 namespace anybit::kernel::internal {
 namespace {
@@ -62,15 +63,33 @@ void PanelMatrix::matmul(const float* a, int64_t m, float* c, Threads threads) c
   if (m == 0 || rows() == 0) return;
   const Activations activations(parts_.format, ops_, a, m, cols(), parts_.scales.min_group_cols(),
                                 threads);
-  parallel_for(threads, ceil_div(rows(), kPanelRows), 1,
-               [&](int64_t begin, int64_t end) { multiply_rows(activations, m, begin, end, c); });
+  const int64_t num_panels = ceil_div(rows(), kPanelRows);
+  const Threads used{static_cast<int>(std::min<int64_t>(threads.count, num_panels))};
+  // Threads do not get equal shares of the memory's bandwidth: whichever is done helps the others.
+  SharedRange row_panels(num_panels, row_panels_at_a_time(m, used), used);
+  const int64_t at_a_time =
+      std::min(panels_at_a_time(parts_.format, num_blocks_), activations.num_panels());
+  parallel_run(used, [&](int thread, int num_threads) {
+    ANYBIT_CHECK(num_threads == 1 || num_threads == used.count);
+    Scratch scratch(parts_.format, at_a_time);
+    for (int64_t begin = 0, end = 0; row_panels.take(thread, begin, end);) {
+      multiply_rows(activations, m, begin, end, at_a_time, scratch, c);
+    }
+  });
+}
+
+int64_t PanelMatrix::row_panels_at_a_time(int64_t m, Threads threads) const {
+  // Long enough to stream, short enough that threads end together.
+  constexpr int64_t kRunBytes = 32 << 10, kRunsAThread = 8, kManyColumnsRun = 4;
+  const int64_t panel_bytes = std::max<int64_t>(1, num_blocks_ * parts_.format.block_bytes());
+  const int64_t run = m <= kMaxColumns ? kRunBytes / panel_bytes : kManyColumnsRun;
+  const int64_t even = ceil_div(rows(), kPanelRows) / (threads.count * kRunsAThread);
+  return std::max<int64_t>(1, std::min(run, even));
 }
 
 void PanelMatrix::multiply_rows(const Activations& activations, int64_t m, int64_t first_panel,
-                                int64_t last_panel, float* c) const {
-  const int64_t at_a_time =
-      std::min(panels_at_a_time(parts_.format, num_blocks_), activations.num_panels());
-  Scratch scratch(parts_.format, at_a_time);
+                                int64_t last_panel, int64_t at_a_time, Scratch& scratch,
+                                float* c) const {
   for (int64_t first = 0; first < activations.num_panels(); first += at_a_time) {
     const int64_t last = std::min(first + at_a_time, activations.num_panels());
     for (int64_t row_panel = first_panel; row_panel < last_panel; ++row_panel) {

@@ -117,7 +117,7 @@ MultiplyFunction* find_multiply_codes(const PanelFormat&) { return nullptr; }
 constinit const PanelOps kNeonPanelOps = {
     find_unpack,          find_multiply,          find_multiply_codes,
     expand_scales_scalar, expand_products_scalar, add_mins_scalar,
-    quantize_int8_scalar, quantize_int16_scalar,  {127, false}};
+    quantize_int8_scalar, quantize_int16_scalar,  {127, false, false}};
 
 }  // namespace anybit::kernel::internal
 #endif

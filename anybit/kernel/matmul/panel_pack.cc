@@ -319,7 +319,7 @@ bool may_pack_panels(const Scheme& scheme, int64_t cols, Arithmetic arithmetic,
                      const PanelOps& ops) {
   if (is_plain(scheme)) return arithmetic == Arithmetic::kFloat;
   constexpr int64_t kGroupMultiple = 16;
-  return group_cols(scheme, cols) % kGroupMultiple == 0 && may_plan(scheme, arithmetic, ops.int8);
+  return group_cols(scheme, cols) % kGroupMultiple == 0 && may_plan(scheme, arithmetic, ops.traits);
 }
 
 Result<PanelParts> make_panels(const tensor::QuantizedTensor& weight, Threads threads,
@@ -328,7 +328,8 @@ Result<PanelParts> make_panels(const tensor::QuantizedTensor& weight, Threads th
   if (is_plain(weight.scheme)) return pack_plain(weight, threads);
   ANYBIT_ASSIGN(const CodeSource source, CodeSource::of(weight));
   const int subblock_cols = subblock_cols_for(group_cols(weight.scheme, weight.cols));
-  ANYBIT_ASSIGN(PanelPlan plan, plan_panels(source, arithmetic, ops.int8, subblock_cols, threads));
+  ANYBIT_ASSIGN(PanelPlan plan,
+                plan_panels(source, arithmetic, ops.traits, subblock_cols, threads));
   if (ops.find_unpack(plan.format) == nullptr) {
     return fail(ErrorCode::kUnsupported, "kernel {} has no decoder for {}", kernel_name,
                 numeric::scheme_name(weight.scheme));

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <iterator>
 #include <mutex>
 #include <optional>
 
@@ -80,7 +81,7 @@ Widening widening_for(int greatest, int center, int subblock_cols) {
   return Widening::kOneStep;
 }
 
-Result<PanelPlan> plan_int8(const CodeSource& source, Int8Traits traits, int subblock_cols) {
+Result<PanelPlan> plan_int8(const CodeSource& source, IsaTraits traits, int subblock_cols) {
   const int weight_limit = traits.weight_limit;
   constexpr int kMostBits = 8, kMostTableBits = 6;
   const auto integers = as_integers(source.values(), kMostBits);
@@ -227,7 +228,19 @@ Result<PanelPlan> plan_int16_table(const CodeSource& source, std::vector<int32_t
   return plan;
 }
 
-Result<PanelPlan> plan_int16(const CodeSource& source, Threads threads) {
+// The same weights, looked up instead of computed.
+Result<PanelPlan> tabulated(const CodeSource& source, PanelPlan plan) {
+  std::vector<int32_t> integers(plan.stored_code.size());
+  for (size_t code = 0; code < integers.size(); ++code) {
+    if (plan.is_valid[code] == 0) continue;
+    integers[code] = decode_int16(plan.format, static_cast<uint32_t>(code));
+  }
+  std::fill_n(plan.format.table_low, std::size(plan.format.table_low), uint8_t{0});
+  std::fill_n(plan.format.table_high, std::size(plan.format.table_high), uint8_t{0});
+  return plan_int16_table(source, std::move(integers), std::move(plan));
+}
+
+Result<PanelPlan> plan_int16(const CodeSource& source, IsaTraits traits, Threads threads) {
   constexpr int kMostMagnitudeBits = 15, kMostTableBits = 8;
   PanelPlan plan = identity_plan(source);
   plan.format.arithmetic = Arithmetic::kInt16;
@@ -255,6 +268,7 @@ Result<PanelPlan> plan_int16(const CodeSource& source, Threads threads) {
   }
   ANYBIT_ASSIGN(const std::vector<uint8_t> used, used_codes(source, threads));
   if (plan_split_float(source, used, plan)) {
+    if (traits.has_byte_tables) return tabulated(source, std::move(plan));
     measure_errors(values, plan);
     return plan;
   }
@@ -328,7 +342,7 @@ Result<PanelPlan> plan_float(const CodeSource& source) {
 
 }  // namespace
 
-bool may_plan(const numeric::Scheme& scheme, Arithmetic arithmetic, Int8Traits int8) {
+bool may_plan(const numeric::Scheme& scheme, Arithmetic arithmetic, IsaTraits traits) {
   if (arithmetic == Arithmetic::kFloat) return true;
   tensor::QuantizedTensor nothing;
   nothing.scheme = scheme;
@@ -340,18 +354,18 @@ bool may_plan(const numeric::Scheme& scheme, Arithmetic arithmetic, Int8Traits i
     if (scheme.ggml == numeric::GgmlType::kNone && scheme.element.kind == ElementKind::kCodebook) {
       return false;
     }
-    return plan_int8(*source, int8, static_cast<int>(kBlockCols)).has_value();
+    return plan_int8(*source, traits, static_cast<int>(kBlockCols)).has_value();
   }
-  return plan_int16(*source, {1}).has_value();
+  return plan_int16(*source, traits, {1}).has_value();
 }
 
-Result<PanelPlan> plan_panels(const CodeSource& source, Arithmetic arithmetic, Int8Traits int8,
+Result<PanelPlan> plan_panels(const CodeSource& source, Arithmetic arithmetic, IsaTraits traits,
                               int subblock_cols, Threads threads) {
   if (source.tensor().scheme.has_zero_point && source.element().mantissa_bits != 0) {
     return fail(ErrorCode::kUnsupported, "zero points of elements with binary places");
   }
-  auto plan = arithmetic == Arithmetic::kInt8    ? plan_int8(source, int8, subblock_cols)
-              : arithmetic == Arithmetic::kInt16 ? plan_int16(source, threads)
+  auto plan = arithmetic == Arithmetic::kInt8    ? plan_int8(source, traits, subblock_cols)
+              : arithmetic == Arithmetic::kInt16 ? plan_int16(source, traits, threads)
                                                  : plan_float(source);
   if (plan) plan->format.subblock_cols = subblock_cols;
   return plan;

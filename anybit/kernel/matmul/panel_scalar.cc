@@ -183,13 +183,6 @@ float expand_one(ScaleStorage storage, int mantissa_shift, bool has_sign, const 
   return static_cast<float>(half);
 }
 
-void expand_scales(ScaleStorage storage, int mantissa_shift, bool has_sign, const std::byte* scales,
-                   int64_t count, float* out) {
-  for (int64_t i = 0; i < count; ++i) {
-    out[i] = expand_one(storage, mantissa_shift, has_sign, scales + i * scale_bytes(storage));
-  }
-}
-
 void add_mins(const float* mins, const float* group_sums, int64_t num_groups, int columns,
               float* sums) {
   for (int64_t g = 0; g < num_groups; ++g) {
@@ -246,9 +239,15 @@ MultiplyFunction* find_multiply_codes(const PanelFormat&) { return nullptr; }
 
 }  // namespace
 
-void expand_scales_scalar(ScaleStorage storage, int mantissa_shift, bool has_sign,
-                          const std::byte* scales, int64_t count, float* out) {
-  expand_scales(storage, mantissa_shift, has_sign, scales, count, out);
+void expand_scales_scalar(const ExpandScalesArguments& args, float* out) {
+  for (int64_t i = 0; i < args.count; ++i) {
+    const int64_t group = (args.first + i) / args.ratio - args.first / args.ratio;
+    for (int64_t row = 0; row < kPanelRows; ++row) {
+      const std::byte* from = args.scales + (group * kPanelRows + row) * scale_bytes(args.storage);
+      out[i * kPanelRows + row] =
+          expand_one(args.storage, args.mantissa_shift, args.has_sign, from) * args.factor;
+    }
+  }
 }
 
 void expand_products_scalar(const ExpandProductsArguments& args, float* out) {
@@ -279,6 +278,6 @@ void quantize_int16_scalar(const float* a, int64_t num_cols, const QuantizedRow&
 constinit const PanelOps kScalarPanelOps = {
     find_unpack,          find_multiply,          find_multiply_codes,
     expand_scales_scalar, expand_products_scalar, add_mins_scalar,
-    quantize_int8_scalar, quantize_int16_scalar,  {127, true}};
+    quantize_int8_scalar, quantize_int16_scalar,  {127, true, false}};
 
 }  // namespace anybit::kernel::internal

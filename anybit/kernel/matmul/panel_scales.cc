@@ -39,13 +39,19 @@ void ScaleLevel::allocate(int64_t num_panels) {
   codes = PanelMemory(num_panels * num_groups * kPanelRows * scale_bytes(storage));
 }
 
-void ScaleLevel::expand(const PanelOps& ops, int64_t panel, int64_t first, int64_t count,
-                        float* out) const {
-  const int64_t index = (panel * num_groups + first) * kPanelRows;
-  ops.expand_scales(storage, mantissa_shift, has_sign, codes.data() + index * scale_bytes(storage),
-                    count * kPanelRows, out);
-  if (factor == 1) return;
-  for (int64_t i = 0; i < count * kPanelRows; ++i) out[i] *= factor;
+void ScaleLevel::expand(const PanelOps& ops, int64_t panel, int64_t run_cols, int64_t first,
+                        int64_t count, float sign, float* out) const {
+  const int64_t ratio = group_cols / run_cols;
+  const int64_t index = (panel * num_groups + first / ratio) * kPanelRows;
+  ops.expand_scales({.storage = storage,
+                     .mantissa_shift = mantissa_shift,
+                     .has_sign = has_sign,
+                     .factor = sign * factor,
+                     .scales = codes.data() + index * scale_bytes(storage),
+                     .first = first,
+                     .ratio = ratio,
+                     .count = count},
+                    out);
 }
 
 int64_t PanelScales::min_group_cols() const {
@@ -57,22 +63,6 @@ int64_t PanelScales::size_bytes() const {
          zero_point.codes.size();
 }
 
-void PanelScales::expand_level(const PanelOps& ops, const ScaleLevel& level, int64_t panel,
-                               int64_t cols_a_number, int64_t first, int64_t count, float* scratch,
-                               float* out) const {
-  if (level.group_cols == cols_a_number) {
-    level.expand(ops, panel, first, count, out);
-    return;
-  }
-  const int64_t first_group = first * cols_a_number / level.group_cols;
-  const int64_t last_group = (first + count - 1) * cols_a_number / level.group_cols;
-  level.expand(ops, panel, first_group, last_group - first_group + 1, scratch);
-  for (int64_t i = 0; i < count; ++i) {
-    const int64_t group = (first + i) * cols_a_number / level.group_cols - first_group;
-    std::memcpy(out + i * kPanelRows, scratch + group * kPanelRows, kPanelRows * sizeof(float));
-  }
-}
-
 void PanelScales::expand_products(const PanelOps& ops, const ScaleLevel& upper,
                                   const ScaleLevel& lower, const PanelMemory& lower_codes,
                                   float offset, float sign, int64_t panel, int64_t first,
@@ -80,10 +70,7 @@ void PanelScales::expand_products(const PanelOps& ops, const ScaleLevel& upper,
   const int64_t ratio = std::max<int64_t>(1, upper.group_cols / lower.group_cols);
   const int64_t first_group = first / ratio;
   const int64_t num_groups = (first + count - 1) / ratio - first_group + 1;
-  upper.expand(ops, panel, first_group, num_groups, scratch);
-  if (sign < 0) {
-    for (int64_t i = 0; i < num_groups * kPanelRows; ++i) scratch[i] = -scratch[i];
-  }
+  upper.expand(ops, panel, upper.group_cols, first_group, num_groups, sign, scratch);
   const int64_t index = (panel * lower.num_groups + first) * kPanelRows;
   ops.expand_products({.storage = lower.storage,
                        .scales = lower_codes.data() + index * scale_bytes(lower.storage),
@@ -103,7 +90,7 @@ void PanelScales::expand_scales(const PanelOps& ops, int64_t panel, int64_t subb
     // The groups of two-level types are subblocks.
     expand_products(ops, outer, inner, inner.codes, 0, 1, panel, first, count, scratch, out);
   } else {
-    expand_level(ops, outer, panel, subblock_cols, first, count, scratch, out);
+    outer.expand(ops, panel, subblock_cols, first, count, 1, out);
   }
 }
 

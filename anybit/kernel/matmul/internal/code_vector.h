@@ -74,6 +74,14 @@ struct CodeVector {
   void pin() { asm("" : "+v"(v)); }
   /// 32-bit sums of two products of signed 16 bits.
   CodeVector multiply_pairs16(CodeVector o) const { return {_mm512_madd_epi16(v, o.v)}; }
+  /// 32-bit lanes plus two products of signed 16 bits.
+  CodeVector add_products16(CodeVector a, CodeVector b) const {
+#if defined(__AVX512VNNI__)
+    return {_mm512_dpwssd_epi32(v, a.v, b.v)};
+#else
+    return add32(a.multiply_pairs16(b));
+#endif
+  }
   /// 32-bit lanes plus four products of unsigned by signed bytes.
   CodeVector add_products8(CodeVector weights, CodeVector codes) const {
 #if defined(__AVX512VNNI__)
@@ -92,6 +100,7 @@ struct SumVector {
   static SumVector all(const float* p) { return {_mm512_set1_ps(*p)}; }
   static SumVector from_int32(CodeVector x) { return {_mm512_cvtepi32_ps(x.v)}; }
   void store(float* p) const { _mm512_storeu_ps(p, v); }
+  SumVector operator-(SumVector o) const { return {_mm512_sub_ps(v, o.v)}; }
   SumVector operator*(SumVector o) const { return {_mm512_mul_ps(v, o.v)}; }
   /// a * b + this, rounded once.
   SumVector add_product(SumVector a, SumVector b) const { return {_mm512_fmadd_ps(a.v, b.v, v)}; }
@@ -151,6 +160,9 @@ struct CodeVector {
   CodeVector multiply_rounded(CodeVector o) const { return {_mm256_mulhrs_epi16(v, o.v)}; }
   CodeVector multiply_pairs8(CodeVector o) const { return {_mm256_maddubs_epi16(v, o.v)}; }
   CodeVector multiply_pairs16(CodeVector o) const { return {_mm256_madd_epi16(v, o.v)}; }
+  CodeVector add_products16(CodeVector a, CodeVector b) const {
+    return add32(a.multiply_pairs16(b));
+  }
   CodeVector add_products8(CodeVector weights, CodeVector codes) const {
     return add32(weights.multiply_pairs8(codes).multiply_pairs16(all16(1)));
   }
@@ -165,10 +177,18 @@ struct SumVector {
   static SumVector all(const float* p) { return {_mm256_broadcast_ss(p)}; }
   static SumVector from_int32(CodeVector x) { return {_mm256_cvtepi32_ps(x.v)}; }
   void store(float* p) const { _mm256_storeu_ps(p, v); }
+  SumVector operator-(SumVector o) const { return {_mm256_sub_ps(v, o.v)}; }
   SumVector operator*(SumVector o) const { return {_mm256_mul_ps(v, o.v)}; }
   SumVector add_product(SumVector a, SumVector b) const { return {_mm256_fmadd_ps(a.v, b.v, v)}; }
 };
 
+#endif
+
+/// Whether one instruction looks up 64 or 128 bytes.
+#if defined(__AVX512VBMI__)
+inline constexpr bool kHasByteTables = true;
+#else
+inline constexpr bool kHasByteTables = false;
 #endif
 
 /// Registers that hold one line of 64 bytes, and the 16 sums of a panel.

@@ -43,12 +43,12 @@ void multiply_codes_int8(const PanelFormat& format, const MultiplyArguments& arg
   SumVector sums[kParts];
   load_sums(args.sums, sums);
   for (int64_t b = 0; b < args.num_blocks; ++b) {
-    for_constants<kSubblocks>([&](auto s) {
+    for_constants<kSubblocks>([&](auto s) ANYBIT_INLINE_BODY {
       CodeVector dots[kParts], waiting[kParts];
       for (CodeVector& dot : dots) {
         dot = CodeVector::broadcast32(args.biases + b * kSubblocks + s);
       }
-      for_constants<kSteps>([&](auto i) {
+      for_constants<kSteps>([&](auto i) ANYBIT_INLINE_BODY {
         constexpr int kStep = decltype(s)::value * kSteps + decltype(i)::value;
         const CodeVector activation = CodeVector::broadcast32(a + kStep * kStepCols);
 #pragma GCC unroll 4
@@ -89,18 +89,18 @@ void multiply_codes_int16(const PanelFormat& format, const MultiplyArguments& ar
   SumVector sums[kParts];
   load_sums(args.sums, sums);
   for (int64_t b = 0; b < args.num_blocks; ++b) {
-    for_constants<kSubblocks>([&](auto s) {
+    for_constants<kSubblocks>([&](auto s) ANYBIT_INLINE_BODY {
       CodeVector dots[kParts];
       for (CodeVector& dot : dots) dot = CodeVector::zero();
-      for_constants<kSteps>([&](auto i) {
+      for_constants<kSteps>([&](auto i) ANYBIT_INLINE_BODY {
         constexpr int kStep = decltype(s)::value * kSteps + decltype(i)::value;
         const CodeVector first = CodeVector::broadcast32(a + kStep * 8);
         const CodeVector second = CodeVector::broadcast32(a + kStep * 8 + 4);
 #pragma GCC unroll 4
         for (int part = 0; part < kParts; ++part) {
           const Int16Step weights = int16_step<kDecoding, kBits, kStep>(decode, codes, part);
-          dots[part] = dots[part].add32(weights.first.multiply_pairs16(first));
-          dots[part] = dots[part].add32(weights.second.multiply_pairs16(second));
+          dots[part] = dots[part].add_products16(weights.first, first);
+          dots[part] = dots[part].add_products16(weights.second, second);
           dots[part].pin();
         }
       });
@@ -153,9 +153,11 @@ inline MultiplyFunction* find_codes_int16(const PanelFormat& f) {
         return &multiply_codes_int16<CodeDecoding::kLinear, decltype(b)::value, kSubblockCols>;
       });
     case CodeDecoding::kTable:
-      return by_bits<1, 7>(f.bits, [](auto b) {
-        return &multiply_codes_int16<CodeDecoding::kTable, decltype(b)::value, kSubblockCols>;
-      });
+      return by_bits < 1,
+             kHasByteTables ? 8 : 7 > (f.bits, [](auto b) {
+                                    return &multiply_codes_int16<CodeDecoding::kTable,
+                                                                 decltype(b)::value, kSubblockCols>;
+                                  });
     case CodeDecoding::kSignedTable:
       return by_bits<7, 8>(f.bits, [](auto b) {
         return &multiply_codes_int16<CodeDecoding::kSignedTable, decltype(b)::value, kSubblockCols>;

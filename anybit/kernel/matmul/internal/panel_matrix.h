@@ -35,8 +35,11 @@ class PanelMatrix : public PackedMatrix {
 
  private:
   struct Scratch;
+  /// Panels of rows that a thread takes on before it asks for more.
+  int64_t row_panels_at_a_time(int64_t m, Threads threads) const;
+  /// Rows of c, `at_a_time` panels of activations at a time.
   void multiply_rows(const Activations& activations, int64_t m, int64_t first_panel,
-                     int64_t last_panel, float* c) const;
+                     int64_t last_panel, int64_t at_a_time, Scratch& scratch, float* c) const;
   /// Sums of all of `activations`' panels [first, last) with one panel of rows, into scratch.sums.
   void multiply_panel(const Activations& activations, int64_t row_panel, int64_t first,
                       int64_t last, Scratch& scratch) const;

@@ -149,7 +149,7 @@ void multiply_int16(const PanelFormat&, const MultiplyArguments& args) {
           const CodeVector codes =
               CodeVector::broadcast32(a + (c * kBlockCols + s * kSubblockCols) * 2 + pair * 4);
           for (int part = 0; part < kParts; ++part) {
-            dots[part][c] = dots[part][c].add32(weights[part].multiply_pairs16(codes));
+            dots[part][c] = dots[part][c].add_products16(weights[part], codes);
             dots[part][c].pin();
           }
         }

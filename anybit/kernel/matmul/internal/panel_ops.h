@@ -53,11 +53,21 @@ constexpr int64_t scale_bytes(ScaleStorage storage) {
   }
 }
 
-/// Converts scales of whole panels' rows to f32: out[count]. Pre: count is a multiple of 16.
+/// One level of scales as f32, each group's for as many subblocks as share it:
+/// out[i][r] = factor * x[g][r] for i in [0, count), x the numbers at `scales`,
+/// g = (first + i) / ratio - first / ratio.
 /// kByteFloat: the byte's low 7 bits shifted by `mantissa_shift` are a binary16's exponent and
 /// mantissa; its top bit is the sign if has_sign, else the exponent's top bit.
-using ExpandScalesFunction = void(ScaleStorage storage, int mantissa_shift, bool has_sign,
-                                  const std::byte* scales, int64_t count, float* out);
+/// Shapes: scales [groups][16] in `storage`, out [count][16].
+struct ExpandScalesArguments {
+  ScaleStorage storage;
+  int mantissa_shift;
+  bool has_sign;
+  float factor;
+  const std::byte* scales;
+  int64_t first, ratio, count;
+};
+using ExpandScalesFunction = void(const ExpandScalesArguments& arguments, float* out);
 
 /// Where one row of `a` goes: pointers to its first block, strides from block to block.
 struct QuantizedRow {
@@ -89,10 +99,12 @@ using ExpandProductsFunction = void(const ExpandProductsArguments& arguments, fl
 using AddMinsFunction = void(const float* mins, const float* group_sums, int64_t num_groups,
                              int columns, float* sums);
 
-/// How an instruction set multiplies u8 weights by s8 activations.
-struct Int8Traits {
-  int weight_limit;      // The most a weight may be: 255 where products do not saturate, else 127.
-  bool sums_in_16_bits;  // Products are summed in 16 bits first; else in 32 at once (kOneStep).
+/// What an instruction set is good at, as far as the choice of a format depends on it.
+struct IsaTraits {
+  /// kInt8: the most a weight may be: 255 where products do not saturate, else 127.
+  int weight_limit;
+  bool sums_in_16_bits;  // kInt8: products are summed in 16 bits first; else in 32 (kOneStep).
+  bool has_byte_tables;  // Tables of 64 and more bytes in registers: quicker than fields of floats.
 };
 
 /// One instruction set.
@@ -107,17 +119,16 @@ struct PanelOps {
   AddMinsFunction* add_mins;
   QuantizeRowFunction* quantize_int8;
   QuantizeRowFunction* quantize_int16;
-  Int8Traits int8;
-  // saturate).
+  IsaTraits traits;
 };
 
 /// Parts of the tables that are compiled by themselves, or that several tables share.
 MultiplyFunction* find_multiply_codes_avx2(const PanelFormat& format);
 MultiplyFunction* find_multiply_codes_avx512(const PanelFormat& format);
 MultiplyFunction* find_multiply_codes_avx512vnni(const PanelFormat& format);
-ExpandScalesFunction expand_scales_avx2, expand_scales_scalar;
-ExpandProductsFunction expand_products_avx2, expand_products_scalar;
-AddMinsFunction add_mins_avx2, add_mins_scalar;
+ExpandScalesFunction expand_scales_avx2, expand_scales_avx512, expand_scales_scalar;
+ExpandProductsFunction expand_products_avx2, expand_products_avx512, expand_products_scalar;
+AddMinsFunction add_mins_avx2, add_mins_avx512, add_mins_scalar;
 QuantizeRowFunction quantize_int8_avx2, quantize_int16_avx2;
 QuantizeRowFunction quantize_int8_scalar, quantize_int16_scalar;
 

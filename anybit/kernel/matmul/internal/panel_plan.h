@@ -25,11 +25,11 @@ struct PanelPlan {
 };
 
 /// Whether plan_panels() has an answer for the scheme, as far as the scheme alone tells.
-bool may_plan(const numeric::Scheme& scheme, Arithmetic arithmetic, Int8Traits int8);
+bool may_plan(const numeric::Scheme& scheme, Arithmetic arithmetic, IsaTraits traits);
 
-/// The plan for `source`'s tensor. `int8`: see PanelOps.
+/// The plan for `source`'s tensor. `traits`: see PanelOps.
 /// Errors: kUnsupported, saying why, if the arithmetic cannot hold these values.
-Result<PanelPlan> plan_panels(const CodeSource& source, Arithmetic arithmetic, Int8Traits int8,
+Result<PanelPlan> plan_panels(const CodeSource& source, Arithmetic arithmetic, IsaTraits traits,
                               int subblock_cols, Threads threads);
 
 }  // namespace anybit::kernel::internal

@@ -29,8 +29,10 @@ struct ScaleLevel {
   /// Makes room for `num_panels` panels.
   void allocate(int64_t num_panels);
 
-  /// The numbers of groups [first, first + count) of a panel: out[count][16].
-  void expand(const PanelOps& ops, int64_t panel, int64_t first, int64_t count, float* out) const;
+  /// The numbers of a panel's runs of `run_cols` columns, [first, first + count), times `sign`:
+  /// out[count][16]. Pre: group_cols is a multiple of run_cols.
+  void expand(const PanelOps& ops, int64_t panel, int64_t run_cols, int64_t first, int64_t count,
+              float sign, float* out) const;
 };
 
 /// Scales and mins of a matrix: scale = outer (* inner), and
@@ -60,9 +62,6 @@ struct PanelScales {
   void expand_products(const PanelOps& ops, const ScaleLevel& upper, const ScaleLevel& lower,
                        const PanelMemory& lower_codes, float offset, float sign, int64_t panel,
                        int64_t first, int64_t count, float* scratch, float* out) const;
-  void expand_level(const PanelOps& ops, const ScaleLevel& level, int64_t panel,
-                    int64_t cols_a_number, int64_t first, int64_t count, float* scratch,
-                    float* out) const;
 };
 
 /// Whether `storage`, one of kF32, kF16, kBF16 and kE8M0, holds `value` exactly.

@@ -10,6 +10,8 @@
 #include "anybit/kernel/matmul/internal/code_vector.h"
 #include "anybit/kernel/matmul/internal/panel_ops.h"
 
+#define ANYBIT_INLINE_BODY __attribute__((always_inline))
+
 namespace anybit::kernel::internal {
 namespace {
 
@@ -17,9 +19,11 @@ template <int kValue>
 using Constant = std::integral_constant<int, kValue>;
 
 /// Calls body(Constant<0>{}), ..., body(Constant<kCount - 1>{}).
+/// Inlined whatever the compiler's own measure says: a loop's registers live across these calls,
+/// and would go through memory. Bodies that hold registers say ANYBIT_INLINE_BODY too.
 template <int kCount, class Body>
-inline void for_constants(Body&& body) {
-  [&]<int... kIndices>(std::integer_sequence<int, kIndices...>) {
+[[gnu::always_inline]] inline void for_constants(const Body& body) {
+  [&]<int... kIndices>(std::integer_sequence<int, kIndices...>) ANYBIT_INLINE_BODY {
     (body(Constant<kIndices>{}), ...);
   }
   (std::make_integer_sequence<int, kCount>{});
@@ -61,16 +65,18 @@ template <int kBits>
 inline CodeVector look_up(const uint8_t* table, CodeVector codes) {
   if constexpr (kBits <= 4) {
     return CodeVector::broadcast128(table).at(codes);
-  } else if constexpr (kBits == 8) {
-    const CodeVector low_bits = codes & CodeVector::all8(0x7F);
-    return codes.choose(look_up<7>(table + 128, low_bits), look_up<7>(table, low_bits));
 #if defined(__AVX512VBMI__)
+  } else if constexpr (kBits == 8) {
+    return codes.choose(look_up<7>(table + 128, codes), look_up<7>(table, codes));
   } else if constexpr (kBits <= 6) {
     return {_mm512_permutexvar_epi8(codes.v, _mm512_loadu_si512(table))};
   } else {
     return {_mm512_permutex2var_epi8(_mm512_loadu_si512(table), codes.v,
                                      _mm512_loadu_si512(table + 64))};
 #else
+  } else if constexpr (kBits == 8) {
+    const CodeVector low_bits = codes & CodeVector::all8(0x7F);
+    return codes.choose(look_up<7>(table + 128, low_bits), look_up<7>(table, low_bits));
   } else {
     const CodeVector off = look_up<kBits - 1>(table, codes);
     const CodeVector on = look_up<kBits - 1>(table + (1 << (kBits - 1)), codes);
@@ -91,7 +97,7 @@ template <CodeDecoding kDecoding, int kBits, int kLeft>
 void unpack_int8(const PanelFormat& format, const std::byte* codes, int64_t num_blocks,
                  std::byte* tile) {
   for (int64_t b = 0; b < num_blocks; ++b) {
-    for_constants<kBlockSteps>([&](auto step) {
+    for_constants<kBlockSteps>([&](auto step) ANYBIT_INLINE_BODY {
       for (int part = 0; part < kParts; ++part) {
         int8_step<kDecoding, kBits, kLeft, step>(format, codes, part)
             .store(tile + step * kLineBytes + part * CodeVector::kBytes);
@@ -208,7 +214,7 @@ void unpack_int16(const PanelFormat& format, const std::byte* codes, int64_t num
                   std::byte* tile) {
   const Int16Decoder<kDecoding, kBits> decode(format);
   for (int64_t b = 0; b < num_blocks; ++b) {
-    for_constants<kBlockSteps>([&](auto step) {
+    for_constants<kBlockSteps>([&](auto step) ANYBIT_INLINE_BODY {
       // Stores may alias the tables for all the compiler knows: decode first, store then.
       Int16Step weights[kParts];
       for (int part = 0; part < kParts; ++part) {
@@ -278,7 +284,7 @@ void unpack_float(const PanelFormat& format, const std::byte* codes, int64_t num
   const FloatDecoder<kDecoding> decode(format);
   auto* out = reinterpret_cast<float*>(tile);
   for (int64_t b = 0; b < num_blocks; ++b) {
-    for_constants<kBlockSteps>([&](auto step) {
+    for_constants<kBlockSteps>([&](auto step) ANYBIT_INLINE_BODY {
       for (int part = 0; part < kParts; ++part) {
         const CodeVector low = codes_at<std::min(kBits, 8), 0, step>(codes, part);
         CodeVector high = CodeVector::zero();
@@ -306,7 +312,7 @@ inline void copy_plain(const PanelFormat& format, const std::byte* codes, int64_
 template <int kFirst, int kLast, class Make>
 inline auto by_bits(int bits, Make make) {
   decltype(make(Constant<kFirst>{})) found = nullptr;
-  for_constants<kLast - kFirst + 1>([&](auto i) {
+  for_constants<kLast - kFirst + 1>([&](auto i) ANYBIT_INLINE_BODY {
     if (bits == kFirst + i) found = make(Constant<kFirst + i>{});
   });
   return found;

@@ -2,6 +2,7 @@
 // format bit for bit, the memory-bound kernels and matrix products against double precision and the
 // floor.
 //   gpu_check [--only header|casts|memory|cast-times|matmul] [--no-times] [--json FILE]
+//   --case NAME: of the header, only the checks whose name contains this
 #include <algorithm>
 #include <cstdio>
 #include <fstream>
@@ -74,8 +75,9 @@ Status check_header_case(const GpuContext& context, const vm::SelfCheckCase& che
   return vm::compare_self_check(check, expected, found);
 }
 
-void check_header(const GpuContext& context, Report& report) {
+void check_header(const GpuContext& context, const std::string& wanted, Report& report) {
   for (const vm::SelfCheckCase& check : vm::self_check_cases()) {
+    if (check.name.find(wanted) == std::string::npos) continue;
     GpuRow row;
     row.name = "header: " + check.name;
     if (const Status status = check_header_case(context, check); !status) {
@@ -85,7 +87,8 @@ void check_header(const GpuContext& context, Report& report) {
   }
 }
 
-int run(const std::vector<std::string>& only, bool wants_times, const std::string& json_path) {
+int run(const std::vector<std::string>& only, bool wants_times, const std::string& json_path,
+        const std::string& header_case) {
   auto device = vm::cuda::Device::open();
   auto compiler = vm::cuda::Compiler::load();
   if (!device || !compiler) {
@@ -110,7 +113,7 @@ int run(const std::vector<std::string>& only, bool wants_times, const std::strin
       report.add(row, copy_bandwidth);
     }
   };
-  if (wants("header")) check_header(context, report);
+  if (wants("header")) check_header(context, header_case, report);
   if (wants("memory")) run_all(memory_cases());
   if (wants("matmul")) run_all(matmul_cases());
   if (wants("cast-times")) run_all(cast_cases(false));
@@ -135,21 +138,23 @@ int run(const std::vector<std::string>& only, bool wants_times, const std::strin
 int main(int argc, char** argv) {
   std::vector<std::string> only;
   bool wants_times = true;
-  std::string json_path;
+  std::string json_path, header_case;
   for (int i = 1; i < argc; ++i) {
     const std::string argument = argv[i];
     if (argument == "--no-times") {
       wants_times = false;
     } else if (argument == "--only" && i + 1 < argc) {
       only.emplace_back(argv[++i]);
+    } else if (argument == "--case" && i + 1 < argc) {
+      header_case = argv[++i];
     } else if (argument == "--json" && i + 1 < argc) {
       json_path = argv[++i];
     } else {
       std::fprintf(stderr,
-                   "usage: gpu_check [--only PART]... [--no-times] [--json FILE]\n"
+                   "usage: gpu_check [--only PART]... [--case NAME] [--no-times] [--json FILE]\n"
                    "PART: header, casts, memory, matmul, cast-times\n");
       return 2;
     }
   }
-  return anybit::bench::run(only, wants_times, json_path);
+  return anybit::bench::run(only, wants_times, json_path, header_case);
 }

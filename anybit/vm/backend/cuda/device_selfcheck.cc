@@ -228,6 +228,7 @@ AB_KERNEL check(const ab::u32* in, ab::u32* out) {
 constexpr std::string_view kBulk = R"(
 AB_KERNEL check(const ab::u32* in, ab::u32* out) {
   const ab::u32 t = ab::thread(), full = ab::shared_base() + 1024, empty = full + 8;
+  const ab::u32 warp = ab::warp();  // All lanes together: not inside a branch.
   if (t == 0) {
     ab::mbarrier_init(full, 1);
     ab::mbarrier_init(empty, 32);
@@ -240,7 +241,7 @@ AB_KERNEL check(const ab::u32* in, ab::u32* out) {
       ab::mbarrier_wait(empty, parity ^ 1);
       ab::mbarrier_arrive_expect_tx(full, 512);
       ab::bulk_copy_g2s(ab::shared_base(), in + 128 * step, 512, full);
-    } else if (ab::warp() == 1) {
+    } else if (warp == 1) {
       ab::mbarrier_wait(full, parity);
       for (ab::u32 i = ab::lane(); i < 128; i += 32) {
         ab::load_shared<4>(out + 128 * step + i, ab::shared_base() + 4 * (127 - i));

@@ -145,7 +145,8 @@ Status emit_print(Emitter& out, const InstructionView& view) {
       values += fmt::format("{} + {}, ", out.thread_coordinate(layout, d), x[d]);
     }
     const ValueId tile = view.instruction.operands[0];
-    out.line("ab::print(\"[{}] {}\\n\", {}({})({}));", format,
+    out.line("ab::print(\"%%{}[{}] = {}\\n\", {}({})({}));", out.program().values[tile].name,
+             format,
              is_float   ? "%g"
              : computes ? "%lld"
                         : "code %lld",

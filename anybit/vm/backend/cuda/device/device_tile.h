@@ -2,6 +2,7 @@
 // tiles, elements of less than a byte, matrix steps on words. The same in both bodies.
 #pragma once
 
+#include "anybit/vm/backend/cuda/device/device_integer.h"
 #if defined(__CUDACC__)
 #include "anybit/vm/backend/cuda/device/device_types.h"
 #else

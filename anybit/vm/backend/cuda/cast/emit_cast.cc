@@ -24,6 +24,7 @@ constexpr Rule kRules[] = {
     {CastMethod::kAffine, internal::write_affine},
     {CastMethod::kFloat, internal::write_float},
     {CastMethod::kConversion, internal::write_conversion},
+    {CastMethod::kWidening, internal::write_widening},
     {CastMethod::kLookup, internal::write_lookup},
     {CastMethod::kElement, internal::write_e8m0},
 };
@@ -114,6 +115,9 @@ Result<CastCode> emit_cast(const ElementFormat& from, const ElementFormat& to, i
   }
   if (has_values(from) && has_values(to)) {
     CastText out(from, to.bits, count, function_name);
+    if (internal::write_widening(out, to, options)) {
+      return CastCode{out.finish(), CastMethod::kWidening};
+    }
     if (internal::write_conversion(out, to, options)) {
       return CastCode{out.finish(), CastMethod::kConversion};
     }

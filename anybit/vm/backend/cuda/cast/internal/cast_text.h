@@ -86,6 +86,8 @@ bool write_lookup(CastText& out, const numeric::ElementFormat& to, const CastOpt
 bool write_conversion(CastText& out, const numeric::ElementFormat& to, const CastOptions& options);
 /// kElement: e8m0 to f32 or bf16, whose exponent field it is, save for its ends.
 bool write_e8m0(CastText& out, const numeric::ElementFormat& to, const CastOptions& options);
+/// kWidening: integers to integers of 8, 16, 32 bits that hold all their values.
+bool write_widening(CastText& out, const numeric::ElementFormat& to, const CastOptions& options);
 /// kTable: any format of at most 8 bits to any.
 void write_table(CastText& out, const numeric::ElementFormat& to, const CastOptions& options);
 /// kElement: any pair whose source is exact in f32, or a 32-bit integer.

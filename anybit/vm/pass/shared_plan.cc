@@ -1,11 +1,11 @@
 #include "anybit/vm/pass/shared_plan.h"
 
 #include <algorithm>
-#include <array>
 #include <bit>
 #include <map>
-#include <set>
+#include <numeric>
 
+#include "anybit/layout/bank_conflicts.h"
 #include "anybit/layout/register_layout_ops.h"
 #include "anybit/vm/ir/instruction_info.h"
 
@@ -40,9 +40,11 @@ int64_t access_cycles(const SharedTraffic& access, int bits, const Swizzle& swiz
     for (int d = 0; d < x.size(); ++d) linear += x[d] * access.strides[static_cast<size_t>(d)];
     addresses.push_back(swizzle.apply(linear) * bits / 8);
   }
-  const int64_t bytes = std::bit_floor(static_cast<uint64_t>(std::max<int64_t>(run * bits / 8, 1)));
-  const int64_t repeats = access.layout->local_size() / run;
-  return bank_cycles(addresses, bytes) * repeats;
+  // As wide as every lane's address allows; narrower accesses take more of them.
+  int64_t width = run * bits / 8;
+  for (const int64_t address : addresses) width = std::gcd(width, address);
+  const int64_t repeats = access.layout->local_size() * bits / 8 / width;
+  return layout::num_wavefronts(addresses, static_cast<int>(width)) * repeats;
 }
 
 class Planner {
@@ -245,27 +247,9 @@ class Planner {
 
 }  // namespace
 
-int64_t bank_cycles(const std::vector<int64_t>& byte_addresses, int64_t bytes) {
-  const size_t lanes = bytes == 16 ? 8 : bytes == 8 ? 16 : 32;
-  int64_t cycles = 0;
-  for (size_t first = 0; first < byte_addresses.size(); first += lanes) {
-    std::array<std::set<int64_t>, 32> words;
-    for (size_t i = first; i < std::min(first + lanes, byte_addresses.size()); ++i) {
-      for (int64_t b = 0; b < std::max<int64_t>(bytes, 4); b += 4) {
-        const int64_t word = (byte_addresses[i] + b) / 4;
-        words[static_cast<size_t>(word % 32)].insert(word);
-      }
-    }
-    size_t most = 0;
-    for (const auto& bank : words) most = std::max(most, bank.size());
-    cycles += static_cast<int64_t>(most);
-  }
-  return cycles;
-}
-
 Swizzle best_swizzle(const std::vector<SharedTraffic>& traffic, int bits, int64_t num_elements) {
   if (traffic.empty() || bits % 8 != 0) return {};
-  const int top = std::bit_width(static_cast<uint64_t>(num_elements)) - 1;
+  const int top = static_cast<int>(std::bit_width(static_cast<uint64_t>(num_elements))) - 1;
   const auto cost = [&](const Swizzle& swizzle) {
     int64_t cycles = 0;
     for (const SharedTraffic& access : traffic) {

@@ -48,9 +48,4 @@ layout::Swizzle best_swizzle(const std::vector<SharedTraffic>& traffic, int bits
 /// Errors: kUnsupported for layouts, reshapes and slices that strides cannot express.
 Result<SharedPlan> plan_shared_memory(const Program& program);
 
-/// Cycles in which 32 lanes are served that access `bytes` bytes (1, 2, 4, 8, 16) at these byte
-/// addresses: the most different words that one of 32 banks of 4 bytes must give, for 8 lanes at a
-/// time at 16 bytes, 16 at 8 bytes, all below.
-int64_t bank_cycles(const std::vector<int64_t>& byte_addresses, int64_t bytes);
-
 }  // namespace anybit::vm

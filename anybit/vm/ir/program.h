@@ -110,6 +110,9 @@ struct Program {
   ValueId add_value(std::string name, TensorType type);
 };
 
+/// The most characters of the name of a kernel, scalar or tile.
+inline constexpr size_t kMaxNameLength = 256;
+
 /// Threads of one warp, and the most warps of a CTA.
 inline constexpr int kWarpSize = 32, kMaxWarps = 32;
 

@@ -15,9 +15,9 @@ bool is_identifier(std::string_view name) {
   const auto is_letter = [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
   };
-  return !name.empty() && is_letter(name[0]) && std::ranges::all_of(name, [&](char c) {
-    return is_letter(c) || (c >= '0' && c <= '9') || c == '.';
-  });
+  return !name.empty() && name.size() <= kMaxNameLength && is_letter(name[0]) &&
+         std::ranges::all_of(
+             name, [&](char c) { return is_letter(c) || (c >= '0' && c <= '9') || c == '.'; });
 }
 
 /// What the text form reads as a literal.

@@ -55,7 +55,8 @@ inline constexpr size_t kMaxTextBytes = size_t{16} << 20;
 /// without a declared type has the one its instruction gives it.
 /// Errors: kInvalidArgument: "line 3, column 14: expected ',' or ')', found 'x'", or what the
 /// verifier says: "line 12: load_global: offset: ...". Beyond the grammar: at most kMaxTextBytes,
-/// 100,000 statements, 1024 parameters, blocks 64 deep, expressions of kMaxExprDepth levels.
+/// 100,000 statements, 1024 parameters, 64 values of a list, names of kMaxNameLength, blocks 64
+/// deep, expressions of kMaxExprDepth levels.
 Result<Program> parse_program(std::string_view text);
 
 /// Every kernel in `text`, at least one, their names distinct. Post, Errors: as parse_program.

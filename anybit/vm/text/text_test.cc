@@ -170,6 +170,25 @@ TEST(Limits, DeepestExpressionsPrintToThemselves) {
   }
 }
 
+TEST(Limits, OfNamesAndLists) {
+  const auto named = [](size_t length) {
+    return "kernel k() grid [1] {\n  let " + std::string(length, 'a') + " = 1\n}\n";
+  };
+  EXPECT_TRUE(parse_program(named(kMaxNameLength)).has_value());
+  const auto too_long = parse_program(named(kMaxNameLength + 1));
+  ASSERT_FALSE(too_long.has_value());
+  EXPECT_EQ(too_long.error().message,
+            "line 2, column 7: expected a name, found a name of more than 256 characters");
+  for (const char* list : {"iota(dim=0, shape=", "load_global(%g, shape=[8], offset="}) {
+    const auto wide = parse_program(
+        "kernel k(x: ptr) grid [1] {\n  %g = global_view(pointer=x, element=f16, shape=[8])\n  %t "
+        "= " +
+        std::string(list) + "[" + repeated("1, ", 64) + "1])\n}\n");
+    ASSERT_FALSE(wide.has_value());
+    EXPECT_NE(wide.error().message.find("expected ']' after 64 values"), std::string::npos);
+  }
+}
+
 TEST(Limits, OfBlocksStatementsAndBytes) {
   const auto nested = [](int depth) {
     return "kernel k(n: i32) grid [1] " + repeated("{ if n > 0 ", depth - 1) + "{" +

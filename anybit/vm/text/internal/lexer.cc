@@ -96,6 +96,7 @@ void Lexer::next() {
   while (position_ < source_.size() && is_name_part(source_[position_])) ++position_;
   current_.kind = is_tile ? TokenKind::kTile : TokenKind::kName;
   current_.text = source_.substr(start, position_ - start);
+  if (current_.text.size() > kMaxNameLength) invalid("a name of more than 256 characters");
 }
 
 void Lexer::lex_number() {

@@ -39,6 +39,9 @@ constexpr auto kCalls =
 constexpr auto kConversions = std::to_array<ScalarType>(
     {ScalarType::kBool, ScalarType::kI32, ScalarType::kI64, ScalarType::kF32});
 
+/// Far more than any list of an instruction has; what an error may have to print.
+constexpr size_t kMaxListLength = 64;
+
 const InfixOperator* find_infix(const Token& token) {
   if (token.kind != TokenKind::kSymbol) return nullptr;
   const auto* found = std::ranges::find(kInfix, token.text, &InfixOperator::symbol);
@@ -198,6 +201,7 @@ Result<std::vector<Expr>> Parser::take_expressions() {
   while (!lexer_.is_symbol("]")) {
     ANYBIT_ASSIGN(values.emplace_back(), take_expression());
     if (lexer_.is_symbol("]")) break;
+    if (values.size() == kMaxListLength) return lexer_.unexpected("']' after 64 values");
     if (!lexer_.accept(",")) return lexer_.unexpected("',' or ']'");
   }
   lexer_.next();
@@ -219,6 +223,7 @@ Result<std::vector<int64_t>> Parser::take_integers() {
   while (!lexer_.is_symbol("]")) {
     ANYBIT_ASSIGN(values.emplace_back(), take_integer());
     if (lexer_.is_symbol("]")) break;
+    if (values.size() == kMaxListLength) return lexer_.unexpected("']' after 64 values");
     if (!lexer_.accept(",")) return lexer_.unexpected("',' or ']'");
   }
   lexer_.next();

@@ -5,11 +5,6 @@
 namespace anybit::vm::cuda {
 namespace {
 
-std::string all_of(const std::string& a, const std::string& b) {
-  if (a.empty() || b.empty()) return a + b;
-  return a + " && " + b;
-}
-
 std::string quoted(std::string_view text) {
   std::string result;
   for (const char c : text) {

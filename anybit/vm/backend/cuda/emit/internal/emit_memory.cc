@@ -19,12 +19,6 @@ Status refuse_part_of_byte(const TensorType& type, std::string_view what) {
               what, tile_element_name(type.element));
 }
 
-/// Joins conditions by &&.
-std::string all_of(const std::string& a, const std::string& b) {
-  if (a.empty() || b.empty()) return a + b;
-  return a + " && " + b;
-}
-
 }  // namespace
 
 Status emit_global_view(Emitter& out, const InstructionView& view) {

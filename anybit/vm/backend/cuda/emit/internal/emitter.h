@@ -17,6 +17,12 @@
 
 namespace anybit::vm::cuda {
 
+/// Two conditions joined by &&; an empty one always holds.
+inline std::string all_of(const std::string& a, const std::string& b) {
+  if (a.empty() || b.empty()) return a + b;
+  return a + " && " + b;
+}
+
 class Emitter {
  public:
   Emitter(const Program& program, const SharedPlan& shared, const EmitOptions& options);

@@ -101,6 +101,7 @@ Status run_emulated_program(const Program& program, std::span<const LaunchArgume
                 compile_emulated(emitted.source, {.kernel_name = emitted.name}));
   EmulatedLaunch launch;
   ANYBIT_ASSIGN(launch.grid, grid_of(program, arguments));
+  launch.cluster = emitted.cluster;
   launch.block_threads = emitted.threads_per_cta;
   launch.shared_bytes = static_cast<int>(emitted.shared_bytes);
   std::string printed;

@@ -110,6 +110,7 @@ class Planner {
       case Opcode::kLoadShared: note(instruction.operands[0], instruction.result); return {};
       case Opcode::kStoreShared: note(instruction.operands[0], instruction.operands[1]); return {};
       case Opcode::kCopyBulk: bulk_.insert(plan_.view(instruction.operands[0]).storage); return {};
+      case Opcode::kStoreBulk: bulk_.insert(plan_.view(instruction.operands[1]).storage); return {};
       default: return {};
     }
   }

@@ -64,8 +64,9 @@ Emitter::Emitter(const Program& program, const SharedPlan& shared, const EmitOpt
       scalars_(program),
       num_threads_(program.num_threads()) {
   std::set<std::string> taken;
-  for (const char* builtin : {"ab::block_x()", "ab::block_y()", "ab::block_z()", "ab::grid_x()",
-                              "ab::grid_y()", "ab::grid_z()"}) {
+  for (const char* builtin :
+       {"ab::block_x()", "ab::block_y()", "ab::block_z()", "ab::grid_x()", "ab::grid_y()",
+        "ab::grid_z()", program.cluster.empty() ? "0" : "(int)ab::cluster_rank()"}) {
     variable_names_.push_back(builtin);
   }
   for (size_t i = kNumBuiltins; i < program.variables.size(); ++i) {
@@ -371,8 +372,14 @@ namespace {
 /// Instructions that one thread carries out; and those that are nothing in the text.
 bool is_for_elected(const Statement& s) {
   if (s.kind != StatementKind::kInstruction) return false;
-  return s.instruction.opcode == Opcode::kBarrierExpect ||
-         s.instruction.opcode == Opcode::kCopyBulk;
+  switch (s.instruction.opcode) {
+    case Opcode::kBarrierExpect:
+    case Opcode::kCopyBulk:
+    case Opcode::kStoreBulk:
+    case Opcode::kStoreBulkCommit:
+    case Opcode::kStoreBulkWait: return true;
+    default: return false;
+  }
 }
 bool is_silent(const Statement& s) {
   if (s.kind != StatementKind::kInstruction) return false;
@@ -393,6 +400,8 @@ Status Emitter::emit_elected(const Block& block, size_t& next) {
        ++i) {
     if (is_for_elected(block[i])) end = i + 1;
   }
+  // What the other threads of the warp did comes before what the first announces.
+  line("ab::sync_warp();");
   elect();
   for (; next < end; ++next) ANYBIT_TRY(emit_statement(block[next]));
   end_elect();
@@ -458,6 +467,13 @@ Status Emitter::emit_for(const Statement& s) {
   return {};
 }
 
+void Emitter::emit_registers(int64_t num_registers) {
+  has_register_hints_ = true;
+  const int64_t initial = initial_registers(program_.num_threads());
+  if (options_.architecture < 90 || num_registers == initial) return;
+  line("ab::setmaxnreg_{}<{}>();", num_registers < initial ? "dec" : "inc", num_registers);
+}
+
 Status Emitter::emit_threads(const Statement& s) {
   ++num_groups_;
   if (num_groups_ > 15) {
@@ -468,9 +484,17 @@ Status Emitter::emit_threads(const Statement& s) {
   group_ = fmt::format("tid{}", num_groups_);
   num_threads_ = s.num_threads;
   prologue_ += fmt::format("  const ab::u32 {} = tid - {};\n", group_, s.first_thread);
+  // Register hints are of whole warpgroups, also where only a part of one goes on.
+  const bool is_part = s.num_registers > 0 && s.num_threads % kWarpgroupSize != 0;
+  if (is_part) {
+    open("if (tid / {0}u == {1}u)", kWarpgroupSize, s.first_thread / kWarpgroupSize);
+    emit_registers(s.num_registers);
+  }
   open("if ({} < {}u)", group_, s.num_threads);
+  if (s.num_registers > 0 && !is_part) emit_registers(s.num_registers);
   ANYBIT_TRY(emit_block(s.body));
   close();
+  if (is_part) close();
   group_ = outer_group;
   num_threads_ = outer_threads;
   return {};
@@ -491,6 +515,22 @@ Status Emitter::emit_instruction(const Statement& s) {
   if (status) return status;
   const std::string where = s.location.line > 0 ? fmt::format("line {}: ", s.location.line) : "";
   return with_context(status.error(), where + std::string(instruction_name(instruction)));
+}
+
+/// What stands before the kernel's name; sets the cluster.
+Result<std::string> Emitter::launch_attributes(EmittedKernel& kernel) const {
+  std::string attributes = has_register_hints_
+                               ? fmt::format("AB_LAUNCH_BOUNDS_2({}, 1)", program_.num_threads())
+                               : fmt::format("AB_LAUNCH_BOUNDS({})", program_.num_threads());
+  if (program_.cluster.empty()) return attributes;
+  if (options_.architecture < 90) {
+    return fail(ErrorCode::kUnsupported, "{}: clusters need compute capability 9.0", program_.name);
+  }
+  for (size_t d = 0; d < program_.cluster.size(); ++d) {
+    kernel.cluster[d] = static_cast<int>(program_.cluster[d]);
+  }
+  return attributes + fmt::format(" AB_CLUSTER({}, {}, {})", kernel.cluster[0], kernel.cluster[1],
+                                  kernel.cluster[2]);
 }
 
 /// What one thread does before all others begin.
@@ -532,8 +572,8 @@ Result<EmittedKernel> Emitter::run() {
   kernel.tensor_maps = std::move(tensor_maps_);
   std::string& source = kernel.source;
   for (const std::string& key : function_order_) source += functions_[key] + "\n";
-  source += fmt::format("AB_KERNEL AB_LAUNCH_BOUNDS({}) {}({}) {{\n", program_.num_threads(),
-                        kernel.name, parameters);
+  ANYBIT_ASSIGN(const std::string attributes, launch_attributes(kernel));
+  source += fmt::format("AB_KERNEL {} {}({}) {{\n", attributes, kernel.name, parameters);
   source += "  const ab::u32 tid = ab::thread();\n";
   if (kernel.shared_bytes > 0) source += "  const ab::u32 smem = ab::shared_base();\n";
   source += preamble(kernel.tensor_maps.size()) + prologue_ + body_ + "}\n";

@@ -117,6 +117,8 @@ class Emitter {
   Status emit_statement(const Statement& statement);
   Status emit_for(const Statement& statement);
   Status emit_threads(const Statement& statement);
+  void emit_registers(int64_t num_registers);
+  Result<std::string> launch_attributes(EmittedKernel& kernel) const;
   Status emit_instruction(const Statement& statement);
   std::string scalar_call(const Expr& expr) const;
   std::string preamble(size_t num_maps) const;
@@ -135,6 +137,7 @@ class Emitter {
   std::vector<ValueId> tensor_map_values_;  // Whose they are.
   std::string barriers_;                    // Text that makes them, for one thread.
   bool is_elected_ = false;
+  bool has_register_hints_ = false;
   std::string group_;  // The variable with the thread's index in the group; empty: the CTA.
   int64_t num_threads_;
   int64_t num_groups_ = 0;

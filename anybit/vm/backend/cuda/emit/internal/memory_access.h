@@ -76,6 +76,11 @@ class SharedAccess {
   std::string first_;  // Linear element index of the thread's first element, before the swizzle.
 };
 
+/// The shared byte address of element `first` + `constant`, before the swizzle, of the allocation
+/// of `shared`: a u32 expression. Pre: constant >= 0.
+std::string shared_address(const SharedView& shared, int bits, const std::string& first,
+                           int64_t constant);
+
 /// Text that reads run r into the words of a tile, or writes it from them; `address` is a pointer
 /// or shared address. `space` is "global" or "shared"; `suffix` goes into the template arguments.
 void emit_run_load(Emitter& out, ValueId tile, const AccessPlan& plan, int64_t r, int bits,

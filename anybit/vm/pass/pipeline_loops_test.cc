@@ -295,6 +295,9 @@ TEST(PipelineLoops, SaysWhyALoopStays) {
               "    copy_async(%half, %x, offset=[i, 0])\n    copy_async_commit()\n"
               "    copy_async_wait(groups=0)\n    sync()\n  }\n",
        "which part of %s a copy fills varies"},
+      {head + "    copy_async(%s, %x, offset=[i, 0], condition=i < 4)\n    copy_async_commit()\n"
+              "    copy_async_wait(groups=0)\n    sync()\n  }\n",
+       "a condition of its own"},
       {head + "    if i > 1 {\n      copy_async(%s, %x, offset=[i, 0])\n    }\n" + copies + "  }\n",
        "copies in inner blocks too"},
       {"  for i in range(begin, end) MARK {\n"

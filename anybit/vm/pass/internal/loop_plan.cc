@@ -216,6 +216,9 @@ class LoopPlanner {
     if (Status status = check_address(s.instruction, position, 1); !status) {
       return with_context(status.error(), "copy_async" + at_line(s));
     }
+    if (s.instruction.attributes[2].index() != 0) {
+      return refuse("copy_async{} has a condition of its own", at_line(s));
+    }
     StagedCopy copy;
     copy.position = position;
     ValueId id = s.instruction.operands[0];

@@ -159,7 +159,7 @@ class LoopRewriter {
       const Expr at = begin_.as_integer()
                           ? Expr::integer(*begin_.as_integer() + stage * step_, type_)
                           : begin_ + advance(stage);
-      copy(at, Expr(stage), guard.body);
+      copy(at, Expr(stage), {}, guard.body);
       block.push_back(std::move(guard));
       block.push_back(instruction(Opcode::kCopyAsyncCommit));
     }
@@ -222,8 +222,8 @@ class LoopRewriter {
     values[view.result] = result;
   }
 
-  /// All copies of the iteration `at`, into `stage`.
-  void copy(const Expr& at, const Expr& stage, Block& block) {
+  /// All copies of the iteration `at`, into `stage`, if `condition`.
+  void copy(const Expr& at, const Expr& stage, const Attribute& condition, Block& block) {
     std::vector<ValueId> tiles;
     for (size_t t = 0; t < plan_.staged.size(); ++t) {
       tiles.push_back(stage_of(t, stage, plan_.staged[t].name + "_ahead", block));
@@ -238,7 +238,8 @@ class LoopRewriter {
       }
       std::vector<Attribute> attributes = attributes_at(copy.position, at);
       const bool is_load = source.instruction.opcode == Opcode::kLoadGlobal;
-      if (is_load) attributes = {attributes[0], attributes[3]};
+      if (is_load) attributes = {attributes[0], attributes[3], {}};
+      attributes[2] = condition;
       const ValueId global = source.instruction.operands[is_load ? 0 : 1];
       Statement s = instruction(Opcode::kCopyAsync, {target, global}, std::move(attributes));
       s.location = source.location;
@@ -250,12 +251,14 @@ class LoopRewriter {
   void turn_stages(Block& block) {
     block.push_back(instruction(Opcode::kCopyAsyncWait, {}, {plan_.num_stages - 2}));
     block.push_back(instruction(Opcode::kSync));
-    Statement guard = statement(StatementKind::kIf);
-    guard.expressions = {continues(plan_.num_stages - 1)};
-    const Expr at = define(StatementKind::kLet, loop_name() + "_ahead",
-                           variable_ + advance(plan_.num_stages - 1), guard.body);
-    copy(at, select(equal(stage_, 0), plan_.num_stages - 1, stage_ - 1), guard.body);
-    block.push_back(std::move(guard));
+    // A condition instead of a branch: addresses stay where the compiler can step them. Past the
+    // end they are those of this iteration, which are known to be right.
+    const Expr more =
+        define(StatementKind::kLet, loop_name() + "_more", continues(plan_.num_stages - 1), block);
+    const Expr at = define(
+        StatementKind::kLet, loop_name() + "_ahead",
+        variable_ + select(more, advance(plan_.num_stages - 1), Expr::integer(0, type_)), block);
+    copy(at, select(equal(stage_, 0), plan_.num_stages - 1, stage_ - 1), more, block);
     block.push_back(instruction(Opcode::kCopyAsyncCommit));
     for (size_t t = 0; t < plan_.staged.size(); ++t) {
       tiles_.push_back(stage_of(t, stage_, plan_.staged[t].name + "_now", block));
@@ -430,7 +433,7 @@ bool make_copies(const Program& program, Statement& loop, int64_t num_threads) {
       const Instruction load = copy.instruction;
       copy.instruction = {Opcode::kCopyAsync,
                           {s.instruction.operands[0], load.operands[0]},
-                          {load.attributes[0], load.attributes[3]},
+                          {load.attributes[0], load.attributes[3], {}},
                           kNoValue};
       body.push_back(std::move(copy));
       is_under_way = true;

@@ -87,6 +87,13 @@ std::vector<LoopCase> loops_with_copies() {
        "    %v: f16[1, 256] @ column_spatial(1,64).local(1,4) = load_shared(%t)\n" +
            std::string(kAccumulate) + "    sync()\n  }\n",
        1, "stages of %s"},
+      {"in an outer loop, a sync at the start",
+       "  %s = alloc_shared(element=f16, shape=[1, 256])\n"
+       "  for o in range(0, 2) {\n    for i in range(begin, end) MARK {\n      sync()\n"
+       "      copy_async(%s, %x, offset=[i + o, 0])\n      copy_async_commit()\n"
+       "      copy_async_wait(groups=0)\n      sync()\n      %v = load_shared(%s)\n" +
+           std::string(kAccumulate) + "    }\n  }\n",
+       1, "a sync of the body moved before it"},
   };
 }
 

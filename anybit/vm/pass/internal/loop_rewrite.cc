@@ -24,6 +24,10 @@ void rename(Statement& s, const Values& values) {
   for (Statement& inner : s.else_body) rename(inner, values);
 }
 
+bool is_instruction(const Statement& s, Opcode opcode) {
+  return s.kind == StatementKind::kInstruction && s.instruction.opcode == opcode;
+}
+
 Expr in_type(const Expr& expr, ScalarType type) {
   Result<Expr> converted = Expr::convert(expr, type);
   ANYBIT_CHECK(converted.has_value());
@@ -54,7 +58,7 @@ class LoopRewriter {
     inner.push_back(new_loop());
     if (plan_.syncs_after) inner.push_back(instruction(Opcode::kSync));
     if (plan_.frees_stages) {
-      for (const ValueId ring : rings_) {
+      for (const ValueId ring : own_rings_) {
         inner.push_back(instruction(Opcode::kFreeShared, {ring}));
       }
     }
@@ -176,8 +180,27 @@ class LoopRewriter {
       }
     }
     const ValueId ring = program_.add_value(fresh(staged.name + "_stages"), std::move(type));
-    block.push_back(instruction(Opcode::kAllocShared, {}, {staged.element, shape}, ring));
     rings_.push_back(ring);
+    const std::vector<Attribute> attributes = {staged.element, shape};
+    if (staged.tile != kNoValue && !is_in_loop(staged.tile)) {
+      // The stages stand where the tile stood, and end where it ended.
+      for_each_statement(program_.body, [&](Statement& s) {
+        if (is_instruction(s, Opcode::kAllocShared) && s.instruction.result == staged.tile) {
+          s.instruction = {Opcode::kAllocShared, {}, attributes, ring};
+        }
+        if (is_instruction(s, Opcode::kFreeShared) && s.instruction.operands[0] == staged.tile) {
+          s.instruction.operands[0] = ring;
+        }
+      });
+      return;
+    }
+    own_rings_.push_back(ring);
+    block.push_back(instruction(Opcode::kAllocShared, {}, attributes, ring));
+  }
+
+  bool is_in_loop(ValueId tile) const {
+    return std::ranges::any_of(loop_.body,
+                               [&](const Statement& s) { return s.instruction.result == tile; });
   }
 
   /// Stages follow each other at multiples of 128 bytes and of what the swizzle permutes.
@@ -361,14 +384,11 @@ class LoopRewriter {
   std::set<std::string> names_;
   Expr begin_, end_, stage_;
   std::vector<ValueId> rings_, tiles_;  // By staged tile; tiles: of the current stage.
+  std::vector<ValueId> own_rings_;      // Those that are allocated before the loop.
   Values renamed_;
   std::map<size_t, std::vector<ValueId>> held_;
   std::map<int64_t, Expr> next_;  // The loop variable so many iterations later.
 };
-
-bool is_instruction(const Statement& s, Opcode opcode) {
-  return s.kind == StatementKind::kInstruction && s.instruction.opcode == opcode;
-}
 
 /// The store that is the one use of a loaded tile, at the top level of `body`; nothing: no such.
 std::optional<size_t> only_store(const Block& body, ValueId loaded) {

@@ -40,7 +40,7 @@ int64_t num_statements(const std::string& text) {
 
 /// Whether `half` holds every value of `from`.
 bool is_exact_in(const ElementFormat& from, const ElementFormat& half) {
-  const std::vector<uint32_t> table = internal::cast_table(from, half);
+  const std::vector<uint32_t> table = internal::cast_table(from, half, {});
   for (uint32_t code = 0; code < table.size(); ++code) {
     const double value = numeric::decode(from, code);
     if (numeric::decode(half, table[code]) != value && value == value) return false;

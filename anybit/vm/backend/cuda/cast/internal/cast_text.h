@@ -68,11 +68,12 @@ bool same_code(const numeric::ElementFormat& format, uint32_t a, uint32_t b);
 
 /// encode(to, decode(from, code)) of every code. Pre: from.bits <= 16, both have own values.
 std::vector<uint32_t> cast_table(const numeric::ElementFormat& from,
-                                 const numeric::ElementFormat& to);
+                                 const numeric::ElementFormat& to, const CastOptions& options);
 
 /// decode() and encode(), for 32-bit integers too.
 double value_of(const numeric::ElementFormat& format, uint32_t code);
-uint32_t code_of(const numeric::ElementFormat& format, double value);
+uint32_t code_of(const numeric::ElementFormat& format, double value,
+                 numeric::Rounding rounding = {});
 
 // The rules. Each writes the whole body and says true, or writes nothing and says false.
 

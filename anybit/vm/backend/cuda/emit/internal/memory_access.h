@@ -69,11 +69,17 @@ class SharedAccess {
   std::string address(int64_t r) const;
 
  private:
+  /// Where element first + constant stands, as an expression.
+  std::string swizzled(int64_t constant) const;
+
   const SharedView& shared_;
   const layout::RegisterLayout layout_;
   const int bits_;
   AccessPlan plan_;
   std::string first_;  // Linear element index of the thread's first element, before the swizzle.
+  // The bits that it may have set, if these are known; then `swizzled_` is it after the swizzle.
+  int64_t first_bits_ = 0;
+  std::string swizzled_;
 };
 
 /// Text that reads run r into the words of a tile, or writes it from them; `address` is a pointer

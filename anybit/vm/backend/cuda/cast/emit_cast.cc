@@ -121,6 +121,9 @@ Result<CastCode> emit_cast(const ElementFormat& from, const ElementFormat& to, i
     if (internal::write_conversion(out, to, options)) {
       return CastCode{out.finish(), CastMethod::kConversion};
     }
+    if (internal::write_encoding(out, to, options)) {
+      return CastCode{out.finish(), CastMethod::kEncoding};
+    }
     if (internal::write_element(out, to, options)) {
       return CastCode{out.finish(), CastMethod::kElement};
     }

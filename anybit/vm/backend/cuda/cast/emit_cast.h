@@ -36,6 +36,7 @@ enum class CastMethod : uint8_t {
   kAffine,      // The code under the exponent of a power of two, one fma.
   kFloat,       // Sign, exponent and mantissa moved into place, one multiplication.
   kConversion,  // The GPU's own conversions, two elements at a time.
+  kEncoding,    // Rounded by the adder, packed by additions.
   kWidening,    // Integers into wider ones: codes spread, signs extended.
   kLookup,      // At most 16 values in registers, looked up by prmt.
   kTable,       // A table in memory, one element at a time.

@@ -22,6 +22,12 @@ std::string CastText::word(const std::string& expression) {
   return name;
 }
 
+std::string CastText::number(const std::string& expression) {
+  std::string name = fmt::format("x{}", next_++);
+  line("const float {} = {};", name, expression);
+  return name;
+}
+
 bool CastText::has_window(int64_t bit) const { return windows_.contains(bit); }
 
 std::string CastText::window(int64_t bit) {

@@ -44,7 +44,7 @@ Result<vm::Program> histogram_program() {
   k.for_range("i", 0, Expr(kTile * kTilesPerCta), kTile, [&](const Expr& i) {
     const Expr begin = k.let("begin", first + i);
     k.if_then(
-        begin <= n - kTile,
+        less_equal(begin, n - kTile),
         [&] {
           const vm::Attribute in_bounds = int64_t{1};
           count(k, bins,

@@ -44,8 +44,7 @@ Tile butterfly(KernelBuilder& k, Tile values, const RegisterLayout& held, int bi
   const Tile sum = k.reduce(pairs, ReduceOp::kSum, 1);
   const Tile negated = k.select(is_second, k.unary(vm::UnaryOp::kNegate, pairs), pairs);
   const Tile difference = k.reduce(negated, ReduceOp::kSum, 1);
-  const Tile both =
-      k.emit(vm::Opcode::kSelect, {is_second, difference, sum}, {}, *pairs_held);
+  const Tile both = k.emit(vm::Opcode::kSelect, {is_second, difference, sum}, {}, *pairs_held);
   return k.reshape(both, {1, columns});
 }
 

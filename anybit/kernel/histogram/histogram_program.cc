@@ -11,7 +11,7 @@ using vm::Tile;
 
 namespace {
 
-constexpr int64_t kWarps = 16, kLanes = vm::kWarpSize, kRun = 16;  // Bytes that a thread reads.
+constexpr int64_t kWarps = 32, kLanes = vm::kWarpSize, kRun = 16;  // Bytes that a thread reads.
 constexpr int64_t kTile = 2 * kWarps * kLanes * kRun, kTilesPerCta = 16, kBins = 256;
 
 /// Counts a tile of bytes: bin b of lane l is counts[32 * b + l], so that each lane of a warp

@@ -37,11 +37,10 @@ double decode_element(const ElementFormat& format, uint32_t code) {
 }
 
 numeric::Rounding cast_rounding(const ElementFormat& to, bool saturate) {
-  const bool has_infinity = to.kind == ElementKind::kFloat && to.bits > 8 &&
-                            to.specials == numeric::Specials::kIeee;
-  return {numeric::RoundingMode::kNearestEven, has_infinity && !saturate
-                                                   ? numeric::Overflow::kSpecial
-                                                   : numeric::Overflow::kSaturate};
+  const bool has_infinity =
+      to.kind == ElementKind::kFloat && to.bits > 8 && to.specials == numeric::Specials::kIeee;
+  return {numeric::RoundingMode::kNearestEven,
+          has_infinity && !saturate ? numeric::Overflow::kSpecial : numeric::Overflow::kSaturate};
 }
 
 uint32_t encode_element(const ElementFormat& format, double value, numeric::Rounding rounding) {

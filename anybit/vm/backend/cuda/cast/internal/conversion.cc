@@ -53,8 +53,8 @@ void write_halves(CastText& out, const ElementFormat& to, const CastOptions& opt
   const ElementFormat& from = out.from();
   // Whether a finite value may become infinite, or be it already.
   const bool overflows = from == numeric::kF32 || (from == numeric::kBF16 && to == numeric::kF16);
-  const bool clamps = options.saturate &&
-                      (overflows || (!options.assume_finite && from != numeric::kE4M3));
+  const bool clamps =
+      options.saturate && (overflows || (!options.assume_finite && from != numeric::kE4M3));
   for (int64_t i = 0; i < out.count(); i += 2) {
     const int64_t lo = place_of(out, options, i);
     const int64_t hi = i + 1 < out.count() ? place_of(out, options, i + 1) : lo;

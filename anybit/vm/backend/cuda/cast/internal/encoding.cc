@@ -71,8 +71,7 @@ Encoding encoding_of(const ElementFormat& to) {
   const bool is_signed = to.kind == ElementKind::kInt;
   if ((!is_signed || to.bits == 1) && to.kind != ElementKind::kUint) return {};
   if (is_signed && to.bits == 1) return {};  // Its least number is odd: ties would go to odd.
-  return {Way::kInteger, to, 0, 0x4b400000, false,
-          is_signed ? uint32_t{1} << (to.bits - 1) : 0};
+  return {Way::kInteger, to, 0, 0x4b400000, false, is_signed ? uint32_t{1} << (to.bits - 1) : 0};
 }
 
 /// Writes the word of element x: its code, `added` above it.
@@ -85,21 +84,21 @@ std::string write_code(CastText& out, const Encoding& e, const std::string& x) {
     const std::string bounded =
         fmt::format("ab::min(ab::max({}, {}), {})", x, literal(-steps * unit), largest);
     const std::string base = literal(0x1.8p23 + steps);
-    return out.word(to.mantissa_bits == 0
-                        ? fmt::format("ab::float_bits(ab::add({}, {}))", bounded, base)
-                        : fmt::format("ab::float_bits(ab::fma({}, {}, {}))", bounded,
-                                      literal(1 / unit), base));
+    return out.word(
+        to.mantissa_bits == 0
+            ? fmt::format("ab::float_bits(ab::add({}, {}))", bounded, base)
+            : fmt::format("ab::float_bits(ab::fma({}, {}, {}))", bounded, literal(1 / unit), base));
   }
   const std::string least = e.way == Way::kScale ? literal(0x1p-127) : "0.0f";
-  const std::string a = out.number(
-      to.is_signed ? fmt::format("ab::min(ab::abs({}), {})", x, largest)
-                   : fmt::format("ab::min(ab::max({}, {}), {})", x, least, largest));
+  const std::string a =
+      out.number(to.is_signed ? fmt::format("ab::min(ab::abs({}), {})", x, largest)
+                              : fmt::format("ab::min(ab::max({}, {}), {})", x, least, largest));
   if (e.way == Way::kLines) {
     std::string code;
     for (int j = 0; j <= e.binades; ++j) {
-      const std::string line = out.number(
-          fmt::format("ab::fma({}, {}, {})", a, literal(std::ldexp(1 / quantum(to), -j)),
-                      literal(0x1p23 + std::ldexp(j, to.mantissa_bits))));
+      const std::string line =
+          out.number(fmt::format("ab::fma({}, {}, {})", a, literal(std::ldexp(1 / quantum(to), -j)),
+                                 literal(0x1p23 + std::ldexp(j, to.mantissa_bits))));
       code = code.empty() ? line : out.number(fmt::format("ab::min({}, {})", code, line));
     }
     return out.word(fmt::format("ab::float_bits({})", code));
@@ -107,19 +106,19 @@ std::string write_code(CastText& out, const Encoding& e, const std::string& x) {
   if (e.way == Way::kScale) {
     // The numbers below the least normal one are a power of two too, without its implicit bit.
     const std::string bits = out.word(fmt::format("ab::float_bits({})", a));
-    const std::string even =
-        out.word(fmt::format("ab::min_u32(2u * {0} - 0x800000u, {0})", bits));
+    const std::string even = out.word(fmt::format("ab::min_u32(2u * {0} - 0x800000u, {0})", bits));
     return out.word(fmt::format("({0} + 0x3fffffu + ({0} >> 23 & 1u)) >> 23", even));
   }
   const int shift = 23 - to.mantissa_bits;
-  const std::string power = out.number(
-      fmt::format("ab::max(ab::bits_float(ab::float_bits({}) & 0x7f800000u), {})", a,
-                  literal(least_normal(to))));
+  const std::string power =
+      out.number(fmt::format("ab::max(ab::bits_float(ab::float_bits({}) & 0x7f800000u), {})", a,
+                             literal(least_normal(to))));
   const std::string sum =
       out.number(fmt::format("ab::fma({}, {}, {})", power, literal(std::ldexp(1.0, shift)), a));
-  return out.word(fmt::format("ab::float_bits({0}) - ab::float_bits({1}) + "
-                              "(ab::float_bits({1}) >> {2})",
-                              sum, power, shift));
+  return out.word(
+      fmt::format("ab::float_bits({0}) - ab::float_bits({1}) + "
+                  "(ab::float_bits({1}) >> {2})",
+                  sum, power, shift));
 }
 
 /// The value as a float variable.
@@ -154,8 +153,8 @@ std::string write_group(CastText& out, const Encoding& e, const std::vector<std:
   const uint32_t top = in_every_place(1u << (bits - 1), bits, count);
   if (e.has_sign) {
     const uint32_t below = in_every_place((1u << (bits - 1)) - 1, bits, count);
-    sum = out.word(fmt::format("({0} >> 1 & {1:#x}u) | ({0} << {2} & {3:#x}u)", sum, below,
-                               bits - 1, top));
+    sum = out.word(
+        fmt::format("({0} >> 1 & {1:#x}u) | ({0} << {2} & {3:#x}u)", sum, below, bits - 1, top));
   } else if (e.to.kind == ElementKind::kInt) {
     sum = out.word(fmt::format("{} ^ {:#x}u", sum, top));
   }

@@ -75,11 +75,10 @@ Status emit_atomic(Emitter& out, const InstructionView& view, std::string_view w
 Status emit_atomic_global(Emitter& out, const InstructionView& view) {
   const TensorType& target = view.operand(0);
   const std::string pointer = out.tile(view.instruction.operands[0]);
-  return emit_atomic(out, view, "global", target.extents[0],
-                     [&](const std::string& index) {
-                       return fmt::format("(char*){} + (long long)({}) * {} * 4", pointer, index,
-                                          out.scalar(target.strides[0]));
-                     });
+  return emit_atomic(out, view, "global", target.extents[0], [&](const std::string& index) {
+    return fmt::format("(char*){} + (long long)({}) * {} * 4", pointer, index,
+                       out.scalar(target.strides[0]));
+  });
 }
 
 Status emit_atomic_shared(Emitter& out, const InstructionView& view) {

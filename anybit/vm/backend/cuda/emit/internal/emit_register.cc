@@ -99,12 +99,12 @@ Status emit_cast(Emitter& out, const InstructionView& view) {
   const TensorType &from = view.operand(0), &to = view.result();
   const int64_t count = to.register_layout->local_size();
   const bool saturate = view.integer(1) == 1;
-  std::string name = fmt::format("cast_{}_to_{}_{}{}", tile_element_name(from.element),
-                                 tile_element_name(to.element), count,
-                                 saturate ? "_saturated" : "");
+  std::string name =
+      fmt::format("cast_{}_to_{}_{}{}", tile_element_name(from.element),
+                  tile_element_name(to.element), count, saturate ? "_saturated" : "");
   if (!out.has_function(name)) {
-    ANYBIT_ASSIGN(const CastCode code, emit_cast(from.element, to.element, count, name,
-                                                 {.saturate = saturate}));
+    ANYBIT_ASSIGN(const CastCode code,
+                  emit_cast(from.element, to.element, count, name, {.saturate = saturate}));
     out.add_function(name, code.text);
   }
   out.declare(view.instruction.result);

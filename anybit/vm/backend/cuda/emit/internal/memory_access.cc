@@ -208,8 +208,7 @@ SharedAccess::SharedAccess(Emitter& out, const SharedView& shared, int bits,
 std::string SharedAccess::swizzled(int64_t constant) const {
   const layout::Swizzle& swizzle = shared_.swizzle;
   if (swizzled_.empty() || (constant & first_bits_) != 0) {
-    const std::string linear =
-        constant == 0 ? first_ : fmt::format("({} + {})", first_, constant);
+    const std::string linear = constant == 0 ? first_ : fmt::format("({} + {})", first_, constant);
     if (swizzle.bits == 0) return linear;
     return fmt::format("ab::swizzle<{}, {}, {}>({})", swizzle.base, swizzle.bits, swizzle.shift,
                        linear);
@@ -221,9 +220,8 @@ std::string SharedAccess::swizzled(int64_t constant) const {
   const int64_t target = ((int64_t{1} << swizzle.bits) - 1) << swizzle.base;
   const bool moves_first = (first_bits_ >> swizzle.shift & target) != 0;
   const int64_t taken = first_bits_ | (moves_first ? target : 0);
-  const std::string flipped = (moved & taken) == 0
-                                  ? swizzled_
-                                  : fmt::format("({} ^ {:#x}u)", swizzled_, moved & taken);
+  const std::string flipped =
+      (moved & taken) == 0 ? swizzled_ : fmt::format("({} ^ {:#x}u)", swizzled_, moved & taken);
   return (moved & ~taken) == 0 ? flipped : fmt::format("({} + {})", flipped, moved & ~taken);
 }
 

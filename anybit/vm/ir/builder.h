@@ -86,7 +86,7 @@ class KernelBuilder {
   void cluster_sync();
   Tile view(Tile tile, numeric::ElementFormat element, std::vector<int64_t> shape,
             std::optional<layout::RegisterLayout> at = std::nullopt);
-  Tile cast(Tile tile, numeric::ElementFormat element);
+  Tile cast(Tile tile, numeric::ElementFormat element, bool saturate = false);
   Tile convert_layout(Tile tile, layout::RegisterLayout at);
   Tile lookup(Tile codes, Tile table);
   Tile reshape(Tile tile, std::vector<int64_t> shape);

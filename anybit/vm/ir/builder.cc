@@ -171,6 +171,10 @@ void KernelBuilder::assign(Tile target, Tile source) {
   emit(Opcode::kAssign, {target, source}, {});
 }
 Tile KernelBuilder::dot(Tile a, Tile b, Tile c) { return emit(Opcode::kDot, {a, b, c}, {}); }
+void KernelBuilder::fence_async() { emit(Opcode::kFenceAsync, {}, {}); }
+void KernelBuilder::wgmma(Tile sum, Tile a, Tile b) { emit(Opcode::kWgmma, {sum, a, b}, {}); }
+void KernelBuilder::wgmma_commit() { emit(Opcode::kWgmmaCommit, {}, {}); }
+void KernelBuilder::wgmma_wait(int64_t groups) { emit(Opcode::kWgmmaWait, {}, {groups}); }
 Tile KernelBuilder::reduce(Tile x, ReduceOp op, int64_t dim) {
   return emit(Opcode::kReduce, {x}, {index_of(op), dim});
 }

@@ -88,6 +88,10 @@ class KernelBuilder {
   Tile select(Tile condition, Tile a, Tile b);
   void assign(Tile target, Tile source);
   Tile dot(Tile a, Tile b, Tile c);
+  void fence_async();
+  void wgmma(Tile sum, Tile a, Tile b);
+  void wgmma_commit();
+  void wgmma_wait(int64_t groups);
   Tile reduce(Tile x, ReduceOp op, int64_t dim);
   Tile scan(Tile x, ReduceOp op, int64_t dim, bool exclusive = false);
   void atomic_global(Tile target, Tile indices, Tile values, AtomicOp op);

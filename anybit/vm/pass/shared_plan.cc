@@ -8,6 +8,7 @@
 #include "anybit/layout/bank_conflicts.h"
 #include "anybit/layout/register_layout_ops.h"
 #include "anybit/vm/ir/instruction_info.h"
+#include "anybit/vm/ir/wgmma.h"
 
 namespace anybit::vm {
 
@@ -15,7 +16,7 @@ using layout::Swizzle;
 
 namespace {
 
-constexpr int64_t kAlignment = 128;  // Bytes; of every allocation.
+constexpr int64_t kAlignment = 128;  // Bytes; of every allocation, at least.
 
 std::vector<int64_t> row_major(const std::vector<int64_t>& shape) {
   std::vector<int64_t> strides(shape.size(), 1);
@@ -104,6 +105,7 @@ class Planner {
       }
       case Opcode::kLoadShared: note(instruction.operands[0], instruction.result); return {};
       case Opcode::kStoreShared: note(instruction.operands[0], instruction.operands[1]); return {};
+      case Opcode::kWgmma: return require(instruction);
       default: return {};
     }
   }
@@ -195,9 +197,42 @@ class Planner {
     accesses_[view.storage].push_back({&*program_.type_of(tile).register_layout, view.strides});
   }
 
+  /// Operands of wgmma lie as the tensor cores read them.
+  Status require(const Instruction& instruction) {
+    const InstructionView view{program_, instruction, program_.num_threads()};
+    ANYBIT_ASSIGN(const WgmmaPlan wgmma,
+                  plan_wgmma(view, *view.operand(kWgmmaSum).register_layout));
+    for (const size_t i : {kWgmmaA, kWgmmaB}) {
+      if (view.operand(i).space != MemorySpace::kShared) continue;
+      const ValueId id = instruction.operands[i];
+      const Result<WgmmaOperand> operand = shared_wgmma_operand(view, wgmma, i, plan_.view(id));
+      if (!operand) {
+        return with_context(operand.error(), fmt::format("wgmma: %{}", program_.values[id].name));
+      }
+      ANYBIT_TRY(require(plan_.view(id).storage, *operand));
+    }
+    return {};
+  }
+
+  Status require(ValueId storage, const WgmmaOperand& operand) {
+    const auto [known, is_new] = required_.emplace(storage, operand);
+    const bool is_annotated = program_.type_of(storage).shared_layout.has_value();
+    const layout::Swizzle& found =
+        is_annotated ? plan_.view(storage).swizzle : known->second.swizzle;
+    if (found == operand.swizzle) return {};
+    return fail(ErrorCode::kUnsupported,
+                "wgmma needs swizzle({}, {}, {}) of %{}, found swizzle({}, {}, {})",
+                operand.swizzle.base, operand.swizzle.bits, operand.swizzle.shift,
+                program_.values[storage].name, found.base, found.bits, found.shift);
+  }
+
   void choose(ValueId id) {
     const TensorType& type = program_.type_of(id);
     if (type.shared_layout) return;
+    if (const auto required = required_.find(id); required != required_.end()) {
+      plan_.views[id].swizzle = required->second.swizzle;
+      return;
+    }
     plan_.views[id].swizzle = best_swizzle(accesses_[id], type.element.bits, type.num_elements());
   }
 
@@ -210,6 +245,12 @@ class Planner {
         view.swizzle.bits == 0 ? 1 : int64_t{1} << (view.swizzle.base + view.swizzle.bits);
     const int64_t elements = (last / block + 1) * block;
     return (elements * type.element.bits + 7) / 8;
+  }
+
+  int64_t alignment_of(ValueId id) const {
+    const auto required = required_.find(id);
+    return required == required_.end() ? kAlignment
+                                       : std::max(kAlignment, required->second.atom_bytes());
   }
 
   /// First fit in program order among allocations that live at the same time.
@@ -225,10 +266,11 @@ class Planner {
                            plan_.view(other).byte_offset + size_bytes(other));
       }
       std::sort(taken.begin(), taken.end());
+      const int64_t alignment = alignment_of(id);
       int64_t offset = 0;
       for (const auto& [begin, end] : taken) {
         if (offset + size <= begin) break;
-        offset = std::max(offset, (end + kAlignment - 1) / kAlignment * kAlignment);
+        offset = std::max(offset, (end + alignment - 1) / alignment * alignment);
       }
       plan_.views[id].byte_offset = offset;
       plan_.total_bytes = std::max(plan_.total_bytes, offset + size);
@@ -242,10 +284,18 @@ class Planner {
   std::vector<ValueId> allocations_;
   std::map<ValueId, Life> lives_;
   std::map<ValueId, std::vector<SharedTraffic>> accesses_;
+  std::map<ValueId, WgmmaOperand> required_;  // Of allocations.
   int64_t position_ = 0;
 };
 
 }  // namespace
+
+Result<WgmmaOperand> shared_wgmma_operand(const InstructionView& view, const WgmmaPlan& plan,
+                                          size_t operand, const SharedView& shared) {
+  const bool is_a = operand == kWgmmaA;
+  return wgmma_operand(*plan.atom, shared.strides[is_a ? 0 : 1], shared.strides[is_a ? 1 : 0],
+                       is_a ? kWgmmaRows : plan.n, view.operand(kWgmmaB).shape[0]);
+}
 
 Swizzle best_swizzle(const std::vector<SharedTraffic>& traffic, int bits, int64_t num_elements) {
   if (traffic.empty() || bits % 8 != 0) return {};

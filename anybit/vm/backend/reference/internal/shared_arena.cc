@@ -43,6 +43,11 @@ std::shared_ptr<SharedAllocation> SharedArena::allocate(std::string name, int64_
 
 Status SharedArena::free(SharedAllocation& allocation) {
   ANYBIT_TRY(check_bounds(allocation, 0, 0));
+  for (const SharedAllocation::AsyncReads& reads : allocation.async_reads_) {
+    if (reads.count == 0) continue;
+    return fail(ErrorCode::kInvalidArgument, "%{} is freed while the wgmma of {} still reads it",
+                allocation.name_, place_text(reads.place));
+  }
   for (size_t byte = 0; byte < allocation.bytes_.size(); ++byte) {
     const SharedAllocation::ByteState& state = allocation.states_[byte];
     if (state.is_async) {
@@ -136,6 +141,17 @@ Status SharedArena::check_others(const SharedAllocation& allocation, int64_t byt
   return {};
 }
 
+Status SharedArena::check_not_read(const SharedAllocation& allocation, int64_t byte,
+                                   const Accessor& who, std::string_view verb) const {
+  if (allocation.async_reads_.empty()) return {};
+  const auto& reads = allocation.async_reads_[static_cast<size_t>(byte)];
+  if (reads.count == 0) return {};
+  return fail(ErrorCode::kInvalidArgument,
+              "thread {} {} byte {} of %{}, which the wgmma of {} still reads: no wgmma_wait has "
+              "covered its group",
+              who.thread, verb, byte, allocation.name_, place_text(reads.place));
+}
+
 Status SharedArena::check_previous_uses(const SharedAllocation& allocation,
                                         const Accessor& who) const {
   if (!check_races_) return {};
@@ -152,6 +168,7 @@ Status SharedArena::check_previous_uses(const SharedAllocation& allocation,
 
 Status SharedArena::check_write(const SharedAllocation& allocation, int64_t byte,
                                 const Accessor& who, bool is_copy, std::string_view verb) const {
+  ANYBIT_TRY(check_not_read(allocation, byte, who, verb));
   ANYBIT_TRY(check_arrived(allocation, byte, who, verb));
   ANYBIT_TRY(check_last_write(allocation, byte, who, is_copy, verb));
   ANYBIT_TRY(check_others(allocation, byte, who, is_copy, verb, false));
@@ -209,6 +226,7 @@ Result<Code> SharedArena::update(SharedAllocation& allocation, int64_t bit, int 
   ANYBIT_TRY(check_bounds(allocation, bit, count));
   if (allocation.atomics_.empty()) allocation.atomics_.resize(allocation.reads_.size());
   for (int64_t byte = bit / 8; byte <= (bit + count - 1) / 8; ++byte) {
+    ANYBIT_TRY(check_not_read(allocation, byte, who, "updates"));
     ANYBIT_TRY(check_arrived(allocation, byte, who, "updates"));
     const uint8_t covered = covered_bits(byte, bit, count);
     if ((allocation.states_[byte].written & covered) != covered) {
@@ -248,6 +266,26 @@ Status SharedArena::copy(SharedAllocation& allocation, int64_t bit, int count, C
   }
   write_bits(allocation.bytes_.data(), bit, count, code);
   return {};
+}
+
+void SharedArena::begin_reading(SharedAllocation& allocation, const std::vector<int64_t>& bytes,
+                                int place) {
+  allocation.async_reads_.resize(allocation.bytes_.size());
+  for (const int64_t byte : bytes) {
+    auto& reads = allocation.async_reads_[static_cast<size_t>(byte)];
+    ++reads.count;
+    reads.place = place;
+  }
+}
+
+void SharedArena::end_reading(SharedAllocation& allocation, const std::vector<int64_t>& bytes,
+                              int64_t first, int64_t count, int place) {
+  for (const int64_t byte : bytes) {
+    --allocation.async_reads_[static_cast<size_t>(byte)].count;
+    for (int64_t w = first; check_races_ && w < first + count; ++w) {
+      note(allocation.reads_, byte, {w * kWarpSize, place});
+    }
+  }
 }
 
 void SharedArena::commit(int64_t first, int64_t count) {

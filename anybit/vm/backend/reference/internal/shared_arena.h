@@ -50,10 +50,16 @@ class SharedAllocation {
   int num_warps_;
   bool is_freed_ = false;
   std::vector<std::byte> bytes_;
-  std::vector<ByteState> states_;       // [bytes]
-  std::vector<WarpAccess> reads_;       // [bytes, warps]
-  std::vector<WarpAccess> atomics_;     // [bytes, warps]
-  std::vector<int64_t> previous_uses_;  // [warps] Last interval in which freed bytes were used.
+  std::vector<ByteState> states_;    // [bytes]
+  std::vector<WarpAccess> reads_;    // [bytes, warps]
+  std::vector<WarpAccess> atomics_;  // [bytes, warps]
+  struct AsyncReads {
+    int count = 0;
+    int place = 0;  // Of the newest.
+  };
+
+  std::vector<AsyncReads> async_reads_;  // [bytes] Of wgmma under way; empty: never any.
+  std::vector<int64_t> previous_uses_;   // [warps] Last interval in which freed bytes were used.
 };
 
 class SharedArena {
@@ -81,6 +87,12 @@ class SharedArena {
   void commit(int64_t first, int64_t count);
   void wait(int64_t first, int64_t count, int64_t groups);
 
+  /// A wgmma reads these bytes until end_reading(), which notes the reading as done now by warps
+  /// [first, first + count). Until then they may not be written.
+  void begin_reading(SharedAllocation& allocation, const std::vector<int64_t>& bytes, int place);
+  void end_reading(SharedAllocation& allocation, const std::vector<int64_t>& bytes, int64_t first,
+                   int64_t count, int place);
+
   /// Warps [first, first + count) meet at a barrier.
   void barrier(int64_t first, int64_t count) { clock_.barrier(first, count); }
 
@@ -97,6 +109,8 @@ class SharedArena {
                           bool is_copy, std::string_view verb) const;
   Status check_others(const SharedAllocation& allocation, int64_t byte, const Accessor& who,
                       bool is_copy, std::string_view verb, bool atomics) const;
+  Status check_not_read(const SharedAllocation& allocation, int64_t byte, const Accessor& who,
+                        std::string_view verb) const;
   Status check_previous_uses(const SharedAllocation& allocation, const Accessor& who) const;
   Status check_write(const SharedAllocation& allocation, int64_t byte, const Accessor& who,
                      bool is_copy, std::string_view verb) const;

@@ -6,6 +6,7 @@
 
 #include "anybit/base/check.h"
 #include "anybit/vm/backend/cuda/emit/internal/emit_table.h"
+#include "anybit/vm/ir/wgmma.h"
 
 namespace anybit::vm::cuda {
 namespace {
@@ -73,6 +74,14 @@ Emitter::Emitter(const Program& program, const SharedPlan& shared, const EmitOpt
   for (const Value& value : program.values) {
     tile_names_.push_back(identifier("t_" + value.name, taken));
   }
+  for_each_statement(program.body, [&](const Statement& statement) {
+    const Instruction& instruction = statement.instruction;
+    if (instruction.opcode != Opcode::kWgmma) return;
+    for (const size_t i : {kWgmmaSum, kWgmmaA}) {
+      const ValueId id = instruction.operands[i];
+      if (program.type_of(id).space == MemorySpace::kRegister) wgmma_registers_.insert(id);
+    }
+  });
 }
 
 void Emitter::append(const std::string& text) {
@@ -294,7 +303,14 @@ std::string Emitter::scratch(int64_t bytes) {
 }
 
 Status Emitter::emit_block(const Block& block) {
-  for (const Statement& statement : block) ANYBIT_TRY(emit_statement(statement));
+  const size_t outer = tiles_in_scope_.size();
+  for (const Statement& statement : block) {
+    ANYBIT_TRY(emit_statement(statement));
+    if (statement.instruction.result != kNoValue) {
+      tiles_in_scope_.push_back(statement.instruction.result);
+    }
+  }
+  tiles_in_scope_.resize(outer);
   return {};
 }
 

@@ -38,6 +38,7 @@ Result<std::optional<TensorType>> infer_type(const InstructionView& view) {
   }
   ANYBIT_TRY(check_whole_warpgroups(view));
   ANYBIT_TRY(default_wgmma_sum(view));
+  if (sum.register_layout) ANYBIT_TRY(plan_wgmma(view, *sum.register_layout));
   return rules::no_result();
 }
 

@@ -34,6 +34,11 @@ Expr KernelBuilder::block(int dim) const {
   return Expr::variable(kBlockX + dim, ScalarType::kI32);
 }
 
+Expr KernelBuilder::num_blocks(int dim) const {
+  ANYBIT_CHECK(dim >= 0 && dim < 3);
+  return Expr::variable(kGridX + dim, ScalarType::kI32);
+}
+
 void KernelBuilder::record(Error error) {
   if (!error_) error_ = std::move(error);
 }
@@ -155,6 +160,9 @@ Tile KernelBuilder::reshape(Tile tile, std::vector<int64_t> shape) {
 }
 Tile KernelBuilder::permute(Tile tile, std::vector<int64_t> dims) {
   return emit(Opcode::kPermute, {tile}, {std::move(dims)});
+}
+Tile KernelBuilder::slice(Tile tile, std::vector<int64_t> offset, std::vector<int64_t> shape) {
+  return emit(Opcode::kSlice, {tile}, {std::move(offset), std::move(shape)});
 }
 Tile KernelBuilder::unary(UnaryOp op, Tile x) { return emit(Opcode::kUnary, {x}, {index_of(op)}); }
 Tile KernelBuilder::binary(BinaryOp op, Tile a, Tile b) {

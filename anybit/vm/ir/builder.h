@@ -40,6 +40,8 @@ class KernelBuilder {
   void comment(std::string text);
   /// The index of this CTA in grid dimension 0, 1, 2.
   Expr block(int dim) const;
+  /// How many there are in that dimension.
+  Expr num_blocks(int dim) const;
 
   /// The shape of a shared or register tile. Pre: the tile was built without a mistake.
   const std::vector<int64_t>& shape_of(Tile tile) const { return program_.type_of(tile.id).shape; }
@@ -77,6 +79,7 @@ class KernelBuilder {
   Tile lookup(Tile codes, Tile table);
   Tile reshape(Tile tile, std::vector<int64_t> shape);
   Tile permute(Tile tile, std::vector<int64_t> dims);
+  Tile slice(Tile tile, std::vector<int64_t> offset, std::vector<int64_t> shape);
   Tile unary(UnaryOp op, Tile x);
   Tile binary(BinaryOp op, Tile a, Tile b);
   Tile add(Tile a, Tile b) { return binary(BinaryOp::kAdd, a, b); }

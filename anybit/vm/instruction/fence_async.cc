@@ -10,11 +10,11 @@ Result<std::optional<TensorType>> infer_type(const InstructionView&) { return ru
 const InstructionInfo& fence_async_instruction() {
   static const InstructionInfo kInfo = {
       .name = "fence_async",
-      .summary = "Shows this thread's writes to shared memory to bulk copies and wgmma.",
+      .summary = "Shows what threads wrote to shared memory to bulk copies and wgmma.",
       .details =
-          "Ordinary stores and `copy_async` (after its wait) write through another path than bulk "
-          "copies and wgmma read. Stands in the threads that wrote, before the `sync` that orders "
-          "them with the reader.",
+          "Each thread that wrote executes it after its writes and before the `sync` or "
+          "`barrier_arrive` that tells others of them. Reads need no fence, nor does what a bulk "
+          "copy has written. Compute capability 9.0 and later.",
       .example = "fence_async()",
       .effects = kOther,
       .infer_type = infer_type};

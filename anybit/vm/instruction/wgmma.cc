@@ -91,7 +91,7 @@ const InstructionInfo& wgmma_instruction() {
           "line then holds whole); unless annotated, it gets the swizzle of such lines.",
       .example = "wgmma(%sum, %a, %b)",
       .operands = {{"sum", MemorySpace::kRegister},
-                   {"a", MemorySpace::kRegister, false, true},
+                   {"a", MemorySpace::kRegister, false, false, true},
                    {"b", MemorySpace::kShared}},
       .effects = kWritesRegister | kReadsShared | kOther,
       .infer_type = infer_type,

@@ -142,6 +142,23 @@ void KernelBuilder::copy_async(Tile shared, Tile global, std::vector<Expr> offse
 }
 void KernelBuilder::copy_async_commit() { emit(Opcode::kCopyAsyncCommit, {}, {}); }
 void KernelBuilder::copy_async_wait(int64_t groups) { emit(Opcode::kCopyAsyncWait, {}, {groups}); }
+Tile KernelBuilder::alloc_barrier(std::vector<int64_t> shape, int64_t arrivals) {
+  return emit(Opcode::kAllocBarrier, {}, {std::move(shape), arrivals});
+}
+void KernelBuilder::barrier_arrive(Tile barriers, std::vector<Expr> index) {
+  emit(Opcode::kBarrierArrive, {barriers}, {std::move(index)});
+}
+void KernelBuilder::barrier_expect(Tile barriers, std::vector<Expr> index, int64_t bytes) {
+  emit(Opcode::kBarrierExpect, {barriers}, {std::move(index), bytes});
+}
+void KernelBuilder::barrier_wait(Tile barriers, std::vector<Expr> index, Expr parity) {
+  emit(Opcode::kBarrierWait, {barriers}, {std::move(index), std::move(parity)});
+}
+void KernelBuilder::copy_bulk(Tile shared, Tile global, Tile barriers, std::vector<Expr> offset,
+                              std::vector<Expr> index) {
+  emit(Opcode::kCopyBulk, {shared, global, barriers}, {std::move(offset), std::move(index)});
+}
+void KernelBuilder::fence_async() { emit(Opcode::kFenceAsync, {}, {}); }
 Tile KernelBuilder::view(Tile tile, numeric::ElementFormat element, std::vector<int64_t> shape,
                          std::optional<layout::RegisterLayout> at) {
   return emit(Opcode::kView, {tile}, {element, std::move(shape)}, std::move(at));
@@ -179,7 +196,6 @@ void KernelBuilder::assign(Tile target, Tile source) {
   emit(Opcode::kAssign, {target, source}, {});
 }
 Tile KernelBuilder::dot(Tile a, Tile b, Tile c) { return emit(Opcode::kDot, {a, b, c}, {}); }
-void KernelBuilder::fence_async() { emit(Opcode::kFenceAsync, {}, {}); }
 void KernelBuilder::wgmma(Tile sum, Tile a, Tile b) { emit(Opcode::kWgmma, {sum, a, b}, {}); }
 void KernelBuilder::wgmma_commit() { emit(Opcode::kWgmmaCommit, {}, {}); }
 void KernelBuilder::wgmma_wait(int64_t groups) { emit(Opcode::kWgmmaWait, {}, {groups}); }

@@ -1,4 +1,4 @@
-// wgmma, wgmma_commit, wgmma_wait, fence_async. A product is made when it is issued, from operands
+// wgmma, wgmma_commit, wgmma_wait. A product is made when it is issued, from operands
 // that must be complete then; until a wait covers it, touching its registers or overwriting what it
 // reads in shared memory is an error, so no program can tell.
 #include <algorithm>
@@ -144,8 +144,6 @@ Status execute_wgmma_wait(Execution& execution, const InstructionView& view) {
   }
   return {};
 }
-
-Status execute_fence_async(Execution&, const InstructionView&) { return {}; }
 
 Status check_wgmma_registers(const Execution& execution, const InstructionView& view) {
   const Instruction& instruction = view.instruction;

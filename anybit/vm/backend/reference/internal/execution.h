@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "anybit/vm/backend/reference/internal/global_memory.h"
+#include "anybit/vm/backend/reference/internal/phase_barrier.h"
 #include "anybit/vm/backend/reference/internal/register_tile.h"
 #include "anybit/vm/backend/reference/internal/shared_arena.h"
 #include "anybit/vm/backend/reference/internal/wgmma_groups.h"
@@ -24,7 +25,7 @@ struct SharedTile {
   std::vector<int64_t> offsets;
 };
 
-using TileValue = std::variant<std::monostate, RegisterTile, SharedTile, GlobalTensor>;
+using TileValue = std::variant<std::monostate, RegisterTile, SharedTile, GlobalTensor, BarrierTile>;
 
 /// What stays the same for all CTAs of a launch.
 struct Launch {
@@ -69,6 +70,7 @@ class Execution {
   // Tiles. Pre: defined, in that memory.
   RegisterTile& registers(ValueId id) { return std::get<RegisterTile>(values_[id]); }
   SharedTile& shared(ValueId id) { return std::get<SharedTile>(values_[id]); }
+  BarrierTile& barriers(ValueId id) { return std::get<BarrierTile>(values_[id]); }
   GlobalTensor& global(ValueId id) { return std::get<GlobalTensor>(values_[id]); }
   void define(ValueId id, TileValue value) { values_[id] = std::move(value); }
   /// Defines `id` as an unwritten register tile of its type.

@@ -86,12 +86,6 @@ std::string moved(const SharedOperand& operand, int64_t tile, int64_t step) {
 
 }  // namespace
 
-Status emit_fence_async(Emitter& out, const InstructionView&) {
-  ANYBIT_TRY(check_architecture(out));
-  out.line("ab::fence_proxy_async();");
-  return {};
-}
-
 Status emit_wgmma(Emitter& out, const InstructionView& view) {
   ANYBIT_TRY(check_architecture(out));
   const layout::RegisterLayout& sum = *view.operand(kWgmmaSum).register_layout;

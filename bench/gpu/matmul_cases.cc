@@ -121,9 +121,10 @@ std::vector<std::function<GpuCase()>> wgmma_cases() {
       [] { return wgmma_case(1000, 1000, 1032, {}); },
       large({.group_m = 16}),
       large({.group_m = 8}),
+      large({.group_m = 32}),
       large({.num_stages = 3}),
-      large({.tile_n = 128, .num_stages = 6}),
-      large({.tile_n = 192, .num_stages = 5}),
+      large({.num_consumers = 3, .num_stages = 3}),
+      large({.num_consumers = 4, .tile_n = 128}),
       [] { return wgmma_case(4096, 4096, 4096, {}); },
   };
 }

@@ -76,7 +76,8 @@ using Argument = std::variant<Memory, int32_t, float>;
 std::vector<Memory> run_both(const Result<Program>& program, const std::vector<Argument>& given) {
   EXPECT_TRUE(program.has_value()) << program.error().message;
   std::vector<std::vector<Memory>> results;
-  for (const Backend backend : {getenv("EMUONLY")?Backend::kEmulated:Backend::kReference, Backend::kEmulated}) {
+  for (const Backend backend :
+       {getenv("EMUONLY") ? Backend::kEmulated : Backend::kReference, Backend::kEmulated}) {
     std::vector<Memory> memories;
     for (const Argument& argument : given) {
       if (argument.index() == 0) memories.push_back(std::get<Memory>(argument));
@@ -219,7 +220,7 @@ TEST(Kernels, DenseProductOfRaggedSizes) {
 TEST(Kernels, WgmmaProductOfRaggedSizes) {
   const int32_t m = 200, n = 72, k = 104, max_ctas = 3;
   const kernel::WgmmaSchedule schedule = {
-      .num_consumers = 1, .tile_n = 40, .tile_k = 32, .num_stages = 3, .group_m = 3};
+      .num_consumers = 2, .tile_n = 64, .tile_k = 32, .num_stages = 3, .group_m = 3};
   auto out =
       run_both(kernel::wgmma_matmul_program(numeric::kF16, schedule),
                {halves(static_cast<size_t>(m) * k, 13), halves(static_cast<size_t>(n) * k, 14),

@@ -77,7 +77,7 @@ std::vector<Memory> run_both(const Result<Program>& program, const std::vector<A
   EXPECT_TRUE(program.has_value()) << program.error().message;
   std::vector<std::vector<Memory>> results;
   for (const Backend backend :
-       {getenv("EMUONLY") ? Backend::kEmulated : Backend::kReference, Backend::kEmulated}) {
+       {Backend::kReference, Backend::kEmulated}) {
     std::vector<Memory> memories;
     for (const Argument& argument : given) {
       if (argument.index() == 0) memories.push_back(std::get<Memory>(argument));

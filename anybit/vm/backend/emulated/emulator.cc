@@ -8,7 +8,7 @@
 #include "anybit/base/check.h"
 #include "anybit/vm/backend/cuda/device/emulated_hopper.h"
 #include "anybit/vm/backend/cuda/device/emulated_host.h"
-#include "anybit/vm/backend/emulated/internal/fiber.h"
+#include "anybit/vm/backend/internal/fiber.h"
 
 namespace anybit::vm {
 namespace {

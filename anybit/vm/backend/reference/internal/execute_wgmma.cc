@@ -63,7 +63,7 @@ class OperandReader {
     for (int64_t w = 0; w < kWarpsOfGroup; ++w) {
       const int64_t thread = warpgroup_ * kWarpgroupSize + w * kWarpSize;
       const Result<Code> code =
-          execution_.arena().read(*tile.storage, bit, bits, execution_.accessor(thread));
+          execution_.arena().read_by_wgmma(*tile.storage, bit, bits, execution_.accessor(thread));
       if (!code) return execution_.fault(thread, id, x, code.error());
       result = *code;
     }

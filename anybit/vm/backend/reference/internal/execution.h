@@ -1,6 +1,7 @@
 // The state of one CTA while the reference backend runs it, and what its instructions share.
 #pragma once
 
+#include <functional>
 #include <span>
 #include <string>
 #include <unordered_map>
@@ -11,6 +12,7 @@
 #include "anybit/vm/backend/reference/internal/phase_barrier.h"
 #include "anybit/vm/backend/reference/internal/register_tile.h"
 #include "anybit/vm/backend/reference/internal/shared_arena.h"
+#include "anybit/vm/backend/reference/internal/thread_groups.h"
 #include "anybit/vm/backend/reference/internal/wgmma_groups.h"
 #include "anybit/vm/backend/reference/reference.h"
 #include "anybit/vm/ir/instruction_info.h"
@@ -59,6 +61,7 @@ class Execution {
   int place = 0;  // Of the current statement.
   int64_t first_warp() const { return first_thread / kWarpSize; }
   int64_t num_warps() const { return num_threads / kWarpSize; }
+  ThreadGroups* groups = nullptr;  // Those that run now; null: the CTA as a whole.
   Accessor accessor(int64_t thread) const { return {first_thread + thread, place}; }
 
   // Scalars. Errors: division by zero, a shift out of range, an integer out of its type's range.
@@ -85,6 +88,15 @@ class Execution {
   /// Element `linear` as its least holder has it. Errors: unwritten.
   Result<Code> read_any(ValueId id, int64_t linear);
 
+  /// Lets other groups run until ready(). Errors: nobody can make it so: "deadlock: " and
+  /// describe() of everyone who waits.
+  Status wait_until(const std::function<bool()>& ready,
+                    const std::function<std::string()>& describe);
+  /// A tile of barriers that stay to the end of the kernel.
+  void add_barriers(BarrierTile tile) { barrier_tiles_.push_back(std::move(tile)); }
+  /// What must hold when the CTA is done. Errors: a bulk copy may still be under way.
+  Status check_end();
+
   /// "thread 37, element [2, 5]: message". `thread` counts from first_thread.
   tl::unexpected<Error> fault(int64_t thread, std::span<const int64_t> shape, int64_t linear,
                               const Error& error) const;
@@ -102,6 +114,7 @@ class Execution {
   std::vector<TileValue> values_;
   SharedArena arena_;
   std::vector<WgmmaGroups> wgmma_groups_;  // [warpgroups]
+  std::vector<BarrierTile> barrier_tiles_;
 };
 
 /// Calls visit(thread, local, linear) for every place of a register tile, thread by thread, until

@@ -123,8 +123,8 @@ std::vector<std::function<GpuCase()>> wgmma_cases() {
       large({.group_m = 8}),
       large({.group_m = 32}),
       large({.num_stages = 3}),
-      large({.num_consumers = 3, .num_stages = 3}),
-      large({.num_consumers = 4, .tile_n = 128}),
+      large({.tile_n = 192, .num_stages = 4}),
+      large({.tile_n = 128, .num_stages = 5}),
       [] { return wgmma_case(4096, 4096, 4096, {}); },
   };
 }

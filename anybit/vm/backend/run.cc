@@ -7,7 +7,6 @@
 #include "anybit/vm/backend/cuda/emit/emit.h"
 #include "anybit/vm/backend/cuda/program.h"
 #include "anybit/vm/backend/cuda/runtime/device_buffer.h"
-#include "anybit/vm/backend/emulated/emulator.h"
 #include "anybit/vm/pass/pipeline.h"
 
 namespace anybit::vm {
@@ -99,41 +98,8 @@ Status run_emulated_program(const Program& program, std::span<const LaunchArgume
                 cuda::emit_cuda(program, {.architecture = options.architecture}));
   ANYBIT_ASSIGN(const EmulatedKernel kernel,
                 compile_emulated(emitted.source, {.kernel_name = emitted.name}));
-  EmulatedLaunch launch;
-  ANYBIT_ASSIGN(launch.grid, grid_of(program, arguments));
-  launch.block_threads = emitted.threads_per_cta;
-  launch.shared_bytes = static_cast<int>(emitted.shared_bytes);
   std::string printed;
-  launch.printed = &printed;
-  // Slots that hold the arguments; the kernel gets pointers to them.
-  struct Slot {
-    alignas(8) std::array<std::byte, 8> bytes{};
-  };
-  std::vector<Slot> slots(arguments.size());
-  std::vector<void*> pointers;
-  for (size_t i = 0; i < arguments.size(); ++i) {
-    const auto put = [&](const auto& value) {
-      std::memcpy(slots[i].bytes.data(), &value, sizeof value);
-    };
-    if (is_memory(arguments[i])) {
-      const auto& memory = std::get<std::span<std::byte>>(arguments[i].value);
-      launch.global_memory.push_back(memory);
-      put(memory.data());
-    } else {
-      const auto& scalar = std::get<ScalarValue>(arguments[i].value);
-      switch (scalar.type) {
-        case ScalarType::kI32: put(static_cast<int32_t>(scalar.integer)); break;
-        case ScalarType::kF32: put(scalar.real); break;
-        case ScalarType::kBool: put(scalar.integer != 0); break;
-        default: put(scalar.integer); break;
-      }
-    }
-    pointers.push_back(slots[i].bytes.data());
-  }
-  ANYBIT_ASSIGN(std::vector<ab::TensorMap> maps,
-                emulated_tensor_maps(emitted, parameter_values(program, arguments)));
-  for (ab::TensorMap& map : maps) pointers.push_back(&map);
-  const Status status = kernel.launch(launch, pointers.data());
+  const Status status = launch_emulated(kernel, emitted, program, arguments, &printed);
   for (size_t first = 0; options.print && first < printed.size();) {
     const size_t end = std::min(printed.find('\n', first), printed.size());
     options.print(std::string_view(printed).substr(first, end - first));
@@ -194,6 +160,45 @@ Status run_program(Backend backend, const Program& program,
   ReferenceOptions reference;
   reference.print = options.print;
   return run_reference(lowered.program, arguments, reference);
+}
+
+Status launch_emulated(const EmulatedKernel& kernel, const cuda::EmittedKernel& emitted,
+                       const Program& program, std::span<const LaunchArgument> arguments,
+                       std::string* printed) {
+  EmulatedLaunch launch;
+  ANYBIT_ASSIGN(launch.grid, grid_of(program, arguments));
+  launch.block_threads = emitted.threads_per_cta;
+  launch.shared_bytes = static_cast<int>(emitted.shared_bytes);
+  launch.printed = printed;
+  // Slots that hold the arguments; the kernel gets pointers to them.
+  struct Slot {
+    alignas(8) std::array<std::byte, 8> bytes{};
+  };
+  std::vector<Slot> slots(arguments.size());
+  std::vector<void*> pointers;
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    const auto put = [&](const auto& value) {
+      std::memcpy(slots[i].bytes.data(), &value, sizeof value);
+    };
+    if (is_memory(arguments[i])) {
+      const auto& memory = std::get<std::span<std::byte>>(arguments[i].value);
+      launch.global_memory.push_back(memory);
+      put(memory.data());
+    } else {
+      const auto& scalar = std::get<ScalarValue>(arguments[i].value);
+      switch (scalar.type) {
+        case ScalarType::kI32: put(static_cast<int32_t>(scalar.integer)); break;
+        case ScalarType::kF32: put(scalar.real); break;
+        case ScalarType::kBool: put(scalar.integer != 0); break;
+        default: put(scalar.integer); break;
+      }
+    }
+    pointers.push_back(slots[i].bytes.data());
+  }
+  ANYBIT_ASSIGN(std::vector<ab::TensorMap> maps,
+                emulated_tensor_maps(emitted, parameter_values(program, arguments)));
+  for (ab::TensorMap& map : maps) pointers.push_back(&map);
+  return kernel.launch(launch, pointers.data());
 }
 
 }  // namespace anybit::vm

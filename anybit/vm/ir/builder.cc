@@ -163,8 +163,10 @@ Tile KernelBuilder::view(Tile tile, numeric::ElementFormat element, std::vector<
                          std::optional<layout::RegisterLayout> at) {
   return emit(Opcode::kView, {tile}, {element, std::move(shape)}, std::move(at));
 }
-Tile KernelBuilder::cast(Tile tile, numeric::ElementFormat element) {
-  return emit(Opcode::kCast, {tile}, {element});
+Tile KernelBuilder::cast(Tile tile, numeric::ElementFormat element, bool saturate) {
+  Attribute flag;
+  if (saturate) flag = int64_t{1};
+  return emit(Opcode::kCast, {tile}, {element, flag});
 }
 Tile KernelBuilder::convert_layout(Tile tile, layout::RegisterLayout at) {
   return emit(Opcode::kConvertLayout, {tile}, {}, std::move(at));

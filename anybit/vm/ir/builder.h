@@ -81,7 +81,7 @@ class KernelBuilder {
   void fence_async();
   Tile view(Tile tile, numeric::ElementFormat element, std::vector<int64_t> shape,
             std::optional<layout::RegisterLayout> at = std::nullopt);
-  Tile cast(Tile tile, numeric::ElementFormat element);
+  Tile cast(Tile tile, numeric::ElementFormat element, bool saturate = false);
   Tile convert_layout(Tile tile, layout::RegisterLayout at);
   Tile lookup(Tile codes, Tile table);
   Tile reshape(Tile tile, std::vector<int64_t> shape);

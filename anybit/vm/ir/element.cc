@@ -37,6 +37,13 @@ double decode_element(const ElementFormat& format, uint32_t code) {
   return numeric::decode(format, code);
 }
 
+numeric::Rounding cast_rounding(const ElementFormat& to, bool saturate) {
+  const bool has_infinity =
+      to.kind == ElementKind::kFloat && to.bits > 8 && to.specials == numeric::Specials::kIeee;
+  return {numeric::RoundingMode::kNearestEven,
+          has_infinity && !saturate ? numeric::Overflow::kSpecial : numeric::Overflow::kSaturate};
+}
+
 uint32_t encode_element(const ElementFormat& format, double value, numeric::Rounding rounding) {
   if (format != kInt32 && format != kUint32) return numeric::encode(format, value, rounding);
   if (std::isnan(value)) return 0;

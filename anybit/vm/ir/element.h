@@ -38,4 +38,9 @@ double decode_element(const numeric::ElementFormat& format, uint32_t code);
 uint32_t encode_element(const numeric::ElementFormat& format, double value,
                         numeric::Rounding rounding = {});
 
+/// How `cast` rounds into `to`: to nearest even. What lies beyond the range becomes infinity, as
+/// IEEE 754 says, where `to` has more than 8 bits and an infinity (f16, bf16, tf32, f32) unless
+/// `saturate`; the largest number in every other format.
+numeric::Rounding cast_rounding(const numeric::ElementFormat& to, bool saturate);
+
 }  // namespace anybit::vm

@@ -112,6 +112,11 @@ struct InstructionInfo {
   std::vector<LayoutProposal> (*propose_layouts)(const InstructionView& view,
                                                  RulePriority priority) = nullptr;
 
+  /// Whether the instruction can give a result of layout `layout`, which another one would like,
+  /// with what is known of the operands' layouts. Null: any layout will do.
+  bool (*accepts_result_layout)(const InstructionView& view,
+                                const layout::RegisterLayout& layout) = nullptr;
+
   /// The layout that register operand i must have, once the result and the operands before it have
   /// theirs; nothing: any will do. Where another stands, a convert_layout is inserted.
   std::optional<layout::RegisterLayout> (*required_layout)(const InstructionView& view,

@@ -25,14 +25,22 @@ bool is_reserved(std::string_view name) {
   return kWords.contains(name);
 }
 
+/// Whether the emitter might call something so itself: x3, sum_17.
+bool is_generated(std::string_view name) {
+  const size_t digits = name.find_last_not_of("0123456789") + 1;
+  if (digits == 0 || digits == name.size()) return false;
+  return name[digits - 1] == '_' || name.substr(0, digits) == "x";
+}
+
 std::string identifier(std::string_view name, std::set<std::string>& taken) {
   std::string result;
   for (const char c : name) result += std::isalnum(static_cast<unsigned char>(c)) ? c : '_';
   if (result.empty() || std::isdigit(static_cast<unsigned char>(result[0]))) result = "_" + result;
   if (result.starts_with("tensor_map")) result = "_" + result;  // Parameters of bulk copies.
+  if (is_generated(result)) result += "_";
   const std::string stem = result;
   for (int i = 2; is_reserved(result) || taken.contains(result); ++i) {
-    result = fmt::format("{}_{}", stem, i);
+    result = fmt::format("{}_{}_", stem, i);
   }
   taken.insert(result);
   return result;
@@ -65,9 +73,8 @@ Emitter::Emitter(const Program& program, const SharedPlan& shared, const EmitOpt
       scalars_(program),
       num_threads_(program.num_threads()) {
   std::set<std::string> taken;
-  for (const char* builtin : {"ab::block_x()", "ab::block_y()", "ab::block_z()", "ab::grid_x()",
-                              "ab::grid_y()", "ab::grid_z()"}) {
-    variable_names_.push_back(builtin);
+  for (const char* builtin : {"block_x", "block_y", "block_z", "grid_x", "grid_y", "grid_z"}) {
+    variable_names_.push_back(fmt::format("(int)ab::{}()", builtin));
   }
   for (size_t i = kNumBuiltins; i < program.variables.size(); ++i) {
     variable_names_.push_back(identifier(program.variables[i].name, taken));

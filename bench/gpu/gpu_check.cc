@@ -1,7 +1,7 @@
 // Checks and measures the tile VM on a GPU: the device header against its emulation, casts of every
 // format bit for bit, the memory-bound kernels and matrix products against double precision and the
 // floor.
-//   gpu_check [--only header|casts|memory|cast-times|matmul] [--no-times] [--json FILE]
+//   gpu_check [--only header|casts|memory|cast-times|matmul|wgmma] [--no-times] [--json FILE]
 //   --case NAME: only the checks whose name contains this
 #include <unistd.h>
 
@@ -13,6 +13,7 @@
 
 #include "anybit/vm/backend/cuda/device_selfcheck.h"
 #include "anybit/vm/backend/cuda/device_source.h"
+#include "cublas.h"
 #include "gpu_case.h"
 
 namespace anybit::bench {
@@ -120,6 +121,12 @@ int run(const std::vector<std::string>& only, bool wants_times, const std::strin
   };
   if (wants("header")) check_header(context, wanted_case, report);
   if (wants("memory")) run_all(memory_cases());
+  if (wants("matmul") || wants("wgmma")) {
+    run_all(wgmma_cases());
+    for (const int64_t size : {8192, 4096}) {
+      report.add(cublas_row(context, size, size, size), copy_bandwidth);
+    }
+  }
   if (wants("matmul")) run_all(matmul_cases());
   const auto run_casts = [&](bool exhaustive) {
     const auto cases = cast_cases(exhaustive);
@@ -171,7 +178,7 @@ int main(int argc, char** argv) {
     } else {
       std::fprintf(stderr,
                    "usage: gpu_check [--only PART]... [--case NAME] [--no-times] [--json FILE]\n"
-                   "PART: header, casts, memory, matmul, cast-times\n");
+                   "PART: header, casts, memory, matmul, wgmma, cast-times\n");
       return 2;
     }
   }

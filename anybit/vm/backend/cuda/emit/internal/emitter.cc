@@ -6,6 +6,7 @@
 
 #include "anybit/base/check.h"
 #include "anybit/vm/backend/cuda/emit/internal/emit_table.h"
+#include "anybit/vm/ir/wgmma.h"
 
 namespace anybit::vm::cuda {
 namespace {
@@ -82,6 +83,14 @@ Emitter::Emitter(const Program& program, const SharedPlan& shared, const EmitOpt
   for (const Value& value : program.values) {
     tile_names_.push_back(identifier("t_" + value.name, taken));
   }
+  for_each_statement(program.body, [&](const Statement& statement) {
+    const Instruction& instruction = statement.instruction;
+    if (instruction.opcode != Opcode::kWgmma) return;
+    for (const size_t i : {kWgmmaSum, kWgmmaA}) {
+      const ValueId id = instruction.operands[i];
+      if (program.type_of(id).space == MemorySpace::kRegister) wgmma_registers_.insert(id);
+    }
+  });
 }
 
 void Emitter::append(const std::string& text) {
@@ -416,13 +425,20 @@ Status Emitter::emit_elected(const Block& block, size_t& next) {
 }
 
 Status Emitter::emit_block(const Block& block) {
+  const size_t outer = tiles_in_scope_.size();
   for (size_t i = 0; i < block.size();) {
+    const size_t first = i;
     if (is_for_elected(block[i])) {
       ANYBIT_TRY(emit_elected(block, i));
     } else {
       ANYBIT_TRY(emit_statement(block[i++]));
     }
+    for (size_t done = first; done < i; ++done) {
+      const ValueId result = block[done].instruction.result;
+      if (result != kNoValue) tiles_in_scope_.push_back(result);
+    }
   }
+  tiles_in_scope_.resize(outer);
   return {};
 }
 

@@ -93,6 +93,11 @@ class Emitter {
   /// A condition that holds in exactly one of the threads that hold an element; empty: all do.
   std::string first_holder(const layout::RegisterLayout& layout);
 
+  /// Tiles that are defined in the blocks around this place, in order.
+  const std::vector<ValueId>& tiles_in_scope() const { return tiles_in_scope_; }
+  /// Whether some wgmma has this tile as its sum, or as its operand in registers.
+  bool is_wgmma_register(ValueId id) const { return wgmma_registers_.contains(id); }
+
   /// The byte address of the scratch area of shared memory, and its size so far.
   std::string scratch(int64_t bytes);
 
@@ -133,6 +138,8 @@ class Emitter {
   std::map<std::string, std::string> thread_sums_;
   std::vector<std::string> variable_names_, tile_names_;
   std::vector<std::string> notes_;
+  std::vector<ValueId> tiles_in_scope_;
+  std::set<ValueId> wgmma_registers_;
   std::vector<TensorMapParameter> tensor_maps_;
   std::vector<ValueId> tensor_map_values_;  // Whose they are.
   std::string barriers_;                    // Text that makes them, for one thread.

@@ -34,9 +34,10 @@ class Stopwatch {
 Result<Program> lower_if(const Program& program,
                          const std::function<bool(const PassInfo&)>& wanted) {
   Program lowered = program;
+  PassNotes notes;
   for (const PassInfo& pass : passes()) {
     if (!wanted(pass)) continue;
-    Result<Program> next = pass.run(std::move(lowered), nullptr);
+    Result<Program> next = pass.run(std::move(lowered), notes);
     if (!next) return with_context(next.error(), fmt::format("pass {}", pass.name));
     if (const Status status = verify(*next, pass.stage); !status) {
       return with_context(status.error(), fmt::format("after pass {}", pass.name));

@@ -18,6 +18,7 @@ struct OperandInfo {
   std::string_view name;
   MemorySpace space = MemorySpace::kRegister;
   bool is_optional = false;
+  bool is_barrier = false;  // A tile of barriers; elsewhere those are refused.
 };
 
 enum class AttributeKind : uint8_t {

@@ -1,0 +1,320 @@
+#include "anybit/kernel/matmul/weight_only_program.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "anybit/base/check.h"
+#include "anybit/layout/mma_layouts.h"
+#include "anybit/layout/register_layout_ops.h"
+#include "anybit/vm/ir/builder.h"
+
+namespace anybit::kernel {
+namespace {
+
+using layout::Digit;
+using layout::local;
+using layout::RegisterLayout;
+using layout::replicated;
+using layout::spatial;
+using numeric::ElementFormat;
+using vm::Expr;
+using vm::KernelBuilder;
+using vm::ScalarType;
+using vm::Tile;
+
+constexpr int kNowhere = Digit::kReplicated;
+
+RegisterLayout from_digits(std::vector<int64_t> shape, const std::vector<Digit>& threads,
+                           const std::vector<Digit>& locals) {
+  auto result = RegisterLayout::from_digits(shape, threads, locals);
+  ANYBIT_CHECK(result.has_value());
+  return *result;
+}
+
+/// What one warp multiplies at a time, as loaded; not yet in the form of operands.
+struct Stage {
+  Tile codes;        // uint8 [warps_n, warps_k, bytes of a tile]
+  Tile activations;  // [tile_m, warps_k * depth]
+  Tile scales;       // [warps_n, groups, rows], of grouped formats
+  Tile zero_points;  // likewise, uint8
+};
+
+class WeightOnlyBuilder {
+ public:
+  WeightOnlyBuilder(const WeightOnlyFormat& format, const WeightOnlySchedule& schedule,
+                    const DecodedElement& decoded)
+      : f_(format),
+        s_(schedule),
+        decoded_(decoded),
+        kb_("weight_only", static_cast<int>(schedule.num_warps())) {}
+
+  Result<vm::Program> build();
+
+ private:
+  bool is_codebook() const { return f_.element.kind == numeric::ElementKind::kCodebook; }
+  bool is_grouped() const { return f_.group_size > 0; }
+  int64_t warps() const { return s_.num_warps(); }
+  /// Groups that the warps of a step lie in, and steps that share a group's scale.
+  int64_t groups_of_a_step() const {
+    return std::max<int64_t>(1, s_.depth_of_a_step() / f_.group_size);
+  }
+
+  void declare();
+  Tile load(Tile global, std::vector<Expr> offset, std::vector<int64_t> shape,
+            const RegisterLayout& at, bool is_streamed, bool is_inside);
+  Stage load_stage(const Expr& step);
+  RegisterLayout group_layout() const;
+  RegisterLayout activation_layout() const;
+  RegisterLayout accumulator_layout(int64_t rows) const;
+  void multiply(const Stage& stage);
+  Tile widened(Tile codes);
+  /// A loaded tile of one number a row as f32 [warps, rows / 16, 16, 1].
+  Tile of_rows(Tile loaded);
+  Tile zero_corrected(Tile sums, Tile activations, Tile zero_points);
+  Tile sum_over_warps();
+  void store(Tile sums);
+
+  const WeightOnlyFormat f_;
+  const WeightOnlySchedule s_;
+  const DecodedElement decoded_;
+  KernelBuilder kb_;
+  Expr m_, n_, k_, tensor_scale_;
+  Tile a_all_, codes_all_, scales_all_, zero_points_all_, c_all_, bias_all_, codebook_;
+  Tile sum_;  // f32 [warps * rows, tile_m]; of grouped formats [warps, rows / 16, 16, tile_m]
+};
+
+void WeightOnlyBuilder::declare() {
+  const auto pointer = [&](const char* name) { return kb_.parameter(name, ScalarType::kPointer); };
+  const Expr a = pointer("a"), codes = pointer("codes"), scales = pointer("scales");
+  const Expr zero_points = f_.has_zero_point ? pointer("zero_points") : Expr(0);
+  const Expr codebook = is_codebook() ? pointer("codebook") : Expr(0);
+  const Expr bias = f_.has_bias ? pointer("bias") : Expr(0);
+  const Expr c = pointer("c");
+  m_ = kb_.parameter("m", ScalarType::kI32);
+  n_ = kb_.parameter("n", ScalarType::kI32);
+  k_ = kb_.parameter("k", ScalarType::kI32);
+  tensor_scale_ = kb_.parameter("tensor_scale", ScalarType::kF32);
+  kb_.grid({ceil_div(n_, s_.rows_of_a_cta()), ceil_div(m_, s_.tile_m)});
+  if (s_.is_whole) {
+    kb_.assume(equal(n_ % s_.rows_of_a_cta(), 0));
+    kb_.assume(equal(k_ % s_.depth_of_a_round(), 0));
+  } else if (s_.has_aligned_k) {
+    kb_.assume(equal(k_ % 8, 0));
+  }
+  const Expr row_tiles = ceil_div(n_, s_.tile.rows);
+  a_all_ = kb_.global_view(a, f_.activation, {m_, k_});
+  codes_all_ =
+      kb_.global_view(codes, numeric::uint_format(8),
+                      {row_tiles, ceil_div(k_, s_.tile.depth), Expr(tile_bytes(f_, s_.tile))});
+  if (is_grouped()) {
+    const std::vector<Expr> shape = {row_tiles, ceil_div(k_, f_.group_size), Expr(s_.tile.rows)};
+    scales_all_ = kb_.global_view(scales, f_.scale, shape);
+    if (f_.has_zero_point) {
+      zero_points_all_ = kb_.global_view(zero_points, numeric::uint_format(8), shape);
+    }
+  } else {
+    scales_all_ = kb_.global_view(scales, numeric::kF32, {n_, Expr(1)});
+  }
+  if (f_.has_bias) bias_all_ = kb_.global_view(bias, numeric::kF32, {n_, Expr(1)});
+  c_all_ = kb_.global_view(c, f_.output, {m_, n_});
+  if (is_codebook()) {
+    const int64_t entries = int64_t{1} << f_.element.bits;
+    codebook_ = kb_.alloc_shared(f_.activation, {entries});
+    kb_.store_shared(
+        codebook_,
+        kb_.load_global(kb_.global_view(codebook, f_.activation, {Expr(entries)}), {0}, {entries}));
+    kb_.sync();
+  }
+}
+
+Tile WeightOnlyBuilder::load(Tile global, std::vector<Expr> offset, std::vector<int64_t> shape,
+                             const RegisterLayout& at, bool is_streamed, bool is_inside) {
+  using vm::Attribute;
+  return kb_.emit(
+      vm::Opcode::kLoadGlobal, {global},
+      {std::move(offset), std::move(shape), is_streamed ? Attribute(int64_t{1}) : Attribute(),
+       is_inside ? Attribute(int64_t{1}) : Attribute()},
+      at);
+}
+
+/// [warps_n, groups, rows]: each lane has the scales of its rows, side by side.
+RegisterLayout WeightOnlyBuilder::group_layout() const {
+  const int64_t groups = groups_of_a_step(), sharing = s_.warps_k / groups;
+  const int64_t held = s_.tile.rows / 8;
+  return from_digits(
+      {s_.warps_n, groups, s_.tile.rows},
+      {{s_.warps_n, 0, 1}, {groups, 1, 1}, {sharing, kNowhere, 0}, {8, 2, held}, {4, kNowhere, 0}},
+      {{held, 2, 1}});
+}
+
+/// [tile_m, warps_k * depth]: four lanes share a row, each with runs of neighbours.
+RegisterLayout WeightOnlyBuilder::activation_layout() const {
+  const int64_t run = activation_run(s_.tile);
+  return from_digits(
+      {s_.tile_m, s_.depth_of_a_step()},
+      {{s_.warps_n, kNowhere, 0}, {s_.warps_k, 1, s_.tile.depth}, {8, 0, 1}, {4, 1, run}},
+      {{s_.tile_m / 8, 0, 8}, {s_.tile.depth / (4 * run), 1, 4 * run}, {run, 1, 1}});
+}
+
+RegisterLayout WeightOnlyBuilder::accumulator_layout(int64_t rows) const {
+  return spatial({warps(), 1}) * local({rows / 16, s_.tile_m / 8}) * layout::mma_fragments()[0].cd;
+}
+
+Stage WeightOnlyBuilder::load_stage(const Expr& step) {
+  Stage stage;
+  const Expr row_tile = kb_.block(0) * s_.warps_n;
+  const int64_t bytes = tile_bytes(f_, s_.tile);
+  const auto lanes = layout::reshape(tile_byte_layout(f_, s_.tile), layout::Dims({1, 1, bytes}));
+  ANYBIT_CHECK(lanes.has_value());
+  stage.codes = load(codes_all_, {row_tile, step * s_.warps_k, 0}, {s_.warps_n, s_.warps_k, bytes},
+                     spatial({s_.warps_n, s_.warps_k, 1}) * *lanes, true, s_.is_whole);
+  stage.activations = load(a_all_, {kb_.block(1) * s_.tile_m, step * s_.depth_of_a_step()},
+                           {s_.tile_m, s_.depth_of_a_step()}, activation_layout(), false, false);
+  if (!is_grouped()) return stage;
+  const std::vector<Expr> offset = {row_tile, step * s_.depth_of_a_step() / f_.group_size, 0};
+  const std::vector<int64_t> shape = {s_.warps_n, groups_of_a_step(), s_.tile.rows};
+  stage.scales = load(scales_all_, offset, shape, group_layout(), false, s_.is_whole);
+  if (f_.has_zero_point) {
+    stage.zero_points = load(zero_points_all_, offset, shape, group_layout(), false, s_.is_whole);
+  }
+  return stage;
+}
+
+Tile WeightOnlyBuilder::widened(Tile codes) {
+  const std::vector<int64_t> shape = {warps() * s_.tile.rows, s_.tile.depth};
+  const RegisterLayout of_warps = spatial({warps(), 1});
+  const RegisterLayout stored = of_warps * tile_code_layout(f_, s_.tile);
+  const RegisterLayout wanted = of_warps * tile_operand_layout(s_.tile);
+  Tile placed = kb_.view(codes, decoded_.element, shape, stored);
+  if (!(stored == wanted)) placed = kb_.convert_layout(placed, wanted);
+  return is_codebook() ? kb_.lookup(placed, codebook_) : kb_.cast(placed, f_.activation);
+}
+
+Tile WeightOnlyBuilder::of_rows(Tile loaded) {
+  const RegisterLayout at = from_digits({warps() * s_.tile.rows, 1},
+                                        {{warps(), 0, s_.tile.rows}, {8, 0, 1}, {4, kNowhere, 0}},
+                                        {{s_.tile.rows / 8, 0, 8}});
+  const ElementFormat element = kb_.element_of(loaded);
+  const Tile viewed = kb_.view(loaded, element, {warps() * s_.tile.rows, 1}, at);
+  const Tile wide = element == numeric::kF32 ? viewed : kb_.cast(viewed, numeric::kF32);
+  return kb_.reshape(wide, {warps(), s_.tile.rows / 16, 16, 1});
+}
+
+/// sums - zero_point * (sum of the activations over the group).
+Tile WeightOnlyBuilder::zero_corrected(Tile sums, Tile activations, Tile zero_points) {
+  const RegisterLayout ones_at =
+      spatial({warps(), 1}) * local({1, s_.tile.depth / 16}) * layout::mma_fragments()[0].a;
+  const Tile ones = kb_.full(f_.activation, {warps() * 16, s_.tile.depth}, Expr::real(1), ones_at);
+  const Tile none =
+      kb_.full(numeric::kF32, {warps() * 16, s_.tile_m}, Expr::real(0), accumulator_layout(16));
+  const Tile totals = kb_.reshape(kb_.dot(ones, activations, none), {warps(), 1, 16, s_.tile_m});
+  const Tile negated = kb_.unary(vm::UnaryOp::kNegate, of_rows(zero_points));
+  return kb_.fma(negated, totals, sums);
+}
+
+void WeightOnlyBuilder::multiply(const Stage& stage) {
+  const Tile weights = widened(stage.codes);
+  const RegisterLayout operand_b = replicated(warps(), 2) * local({1, s_.tile_m / 8}) *
+                                   local({s_.tile.depth / 16, 1}) * layout::mma_fragments()[0].b;
+  const Tile activations =
+      kb_.view(stage.activations, f_.activation, {s_.tile.depth, s_.tile_m}, operand_b);
+  if (!is_grouped()) {
+    kb_.assign(sum_, kb_.dot(weights, activations, sum_));
+    return;
+  }
+  const Tile none = kb_.full(numeric::kF32, {warps() * s_.tile.rows, s_.tile_m}, Expr::real(0),
+                             accumulator_layout(s_.tile.rows));
+  Tile sums =
+      kb_.reshape(kb_.dot(weights, activations, none), {warps(), s_.tile.rows / 16, 16, s_.tile_m});
+  if (f_.has_zero_point) sums = zero_corrected(sums, activations, stage.zero_points);
+  kb_.assign(sum_, kb_.fma(sums, of_rows(stage.scales), sum_));
+}
+
+/// The sums of the CTA, f32 [warps_n, 1, rows, tile_m].
+Tile WeightOnlyBuilder::sum_over_warps() {
+  const std::vector<int64_t> shape = {s_.warps_n, s_.warps_k, s_.tile.rows, s_.tile_m};
+  const Tile parts = kb_.reshape(sum_, shape);
+  const Tile shared = kb_.alloc_shared(numeric::kF32, shape);
+  kb_.store_shared(shared, parts);
+  kb_.sync();
+  // Neighbouring threads take neighbouring rows; a thread's own elements differ in m, then in n.
+  const int64_t threads = warps() * vm::kWarpSize;
+  const int64_t elements = s_.warps_n * s_.tile.rows * s_.tile_m;
+  const int64_t held = std::max<int64_t>(1, elements / threads);
+  const int64_t held_m = std::min(held, s_.tile_m), held_rows = held / held_m;
+  const int64_t copies = std::max<int64_t>(1, threads / elements);
+  const int64_t lanes_m = s_.tile_m / held_m, lanes_rows = s_.tile.rows / held_rows;
+  const RegisterLayout at = from_digits(
+      shape, {{copies, kNowhere, 0}, {s_.warps_n, 0, 1}, {lanes_m, 3, 1}, {lanes_rows, 2, 1}},
+      {{held_rows, 2, lanes_rows}, {held_m, 3, lanes_m}, {s_.warps_k, 1, 1}});
+  return kb_.reduce(kb_.load_shared(shared, at), vm::ReduceOp::kSum, 1);
+}
+
+void WeightOnlyBuilder::store(Tile sums) {
+  const int64_t rows = s_.rows_of_a_cta();
+  const Expr first_row = kb_.block(0) * rows;
+  Tile y = kb_.reshape(sums, {rows, s_.tile_m});
+  const auto scalar = [&](Expr value) { return kb_.full(numeric::kF32, {1, 1}, std::move(value)); };
+  if (!is_grouped()) y = kb_.mul(y, kb_.load_global(scales_all_, {first_row, 0}, {rows, 1}));
+  y = kb_.mul(y, scalar(tensor_scale_));
+  if (decoded_.shift > 0) y = kb_.mul(y, scalar(Expr::real(std::ldexp(1.0F, decoded_.shift))));
+  if (f_.has_bias) y = kb_.add(y, kb_.load_global(bias_all_, {first_row, 0}, {rows, 1}));
+  if (f_.output != numeric::kF32) y = kb_.cast(y, f_.output);
+  kb_.store_global(c_all_, kb_.permute(y, {1, 0}), {kb_.block(1) * s_.tile_m, first_row});
+}
+
+Result<vm::Program> WeightOnlyBuilder::build() {
+  declare();
+  const Tile zero = kb_.full(numeric::kF32, {warps() * s_.tile.rows, s_.tile_m}, Expr::real(0),
+                             accumulator_layout(s_.tile.rows));
+  sum_ = is_grouped() ? kb_.reshape(zero, {warps(), s_.tile.rows / 16, 16, s_.tile_m}) : zero;
+  const Expr steps = kb_.let("steps", ceil_div(k_, s_.depth_of_a_step()));
+  std::vector<Stage> stages;
+  for (int64_t i = 0; i < s_.num_stages; ++i) stages.push_back(load_stage(Expr(i)));
+  kb_.for_range("round", 0, steps, s_.num_stages, [&](const Expr& round) {
+    for (int64_t i = 0; i < s_.num_stages; ++i) {
+      multiply(stages[static_cast<size_t>(i)]);
+      const Expr next = round + (i + s_.num_stages);
+      const auto refill = [&] {
+        const Stage loaded = load_stage(next);
+        Stage& stage = stages[static_cast<size_t>(i)];
+        kb_.assign(stage.codes, loaded.codes);
+        kb_.assign(stage.activations, loaded.activations);
+        if (is_grouped()) kb_.assign(stage.scales, loaded.scales);
+        if (f_.has_zero_point) kb_.assign(stage.zero_points, loaded.zero_points);
+      };
+      // Beyond the last step a stage is empty: all of it lies outside and reads as zeros.
+      if (s_.is_whole) {
+        kb_.if_then(less(next, steps), refill);
+      } else {
+        refill();
+      }
+    }
+  });
+  store(sum_over_warps());
+  return kb_.build();
+}
+
+Status check_schedule(const WeightOnlyFormat& f, const WeightOnlySchedule& s) {
+  const int64_t groups = f.group_size > 0 ? s.depth_of_a_step() / f.group_size : 1;
+  const bool fits = s.tile_m > 0 && s.tile_m % 8 == 0 && s.warps_n > 0 && s.warps_k > 0 &&
+                    s.num_warps() <= vm::kMaxWarps && s.num_stages > 0 &&
+                    (groups == 0 ? f.group_size % s.depth_of_a_step() == 0
+                                 : f.group_size == 0 || s.depth_of_a_step() % f.group_size == 0);
+  if (fits) return {};
+  return fail(ErrorCode::kInvalidArgument,
+              "weight-only schedule: {} x {} warps, steps of {} of k under groups of {}", s.warps_n,
+              s.warps_k, s.depth_of_a_step(), f.group_size);
+}
+
+}  // namespace
+
+Result<vm::Program> weight_only_program(const WeightOnlyFormat& format,
+                                        const WeightOnlySchedule& schedule) {
+  ANYBIT_TRY(check_weight_only(format, schedule.tile));
+  ANYBIT_TRY(check_schedule(format, schedule));
+  ANYBIT_ASSIGN(const DecodedElement decoded, decoded_element(format));
+  return WeightOnlyBuilder(format, schedule, decoded).build();
+}
+
+}  // namespace anybit::kernel

@@ -116,6 +116,8 @@ RegisterLayout tile_operand_layout(const WeightTile& tile) {
 RegisterLayout tile_code_layout(const WeightOnlyFormat& format, const WeightTile& tile) {
   const RegisterLayout operand = tile_operand_layout(tile);
   if (!is_interleaved(format.element)) return operand;
+  // Codes that do not fill a word keep their order.
+  if (operand.local_size() * format.element.bits % 32 != 0) return operand;
   const int bits = format.element.bits;
   // The local index in binary digits, and the last of them moved to the front of those of a word.
   std::vector<Digit> digits;

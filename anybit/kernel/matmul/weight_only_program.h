@@ -14,8 +14,8 @@ struct WeightOnlySchedule {
   int64_t warps_n = 1;
   int64_t warps_k = 8;
   int64_t num_stages = 2;  // Tiles that each warp has under way; each in registers of its own.
-  /// Promises that n is a multiple of warps_n * tile.rows and k of depth_of_a_round(), which spares
-  /// the tests at the borders.
+  /// Promises that n is a multiple of rows_of_a_cta(), k a multiple of depth_of_a_step() and at
+  /// least depth_of_a_round(), which spares the tests at the borders.
   bool is_whole = false;
   bool has_aligned_k = true;  // Promises that k is a multiple of 8.
 

@@ -1,0 +1,126 @@
+#include "anybit/kernel/matmul/weight_only_schedule.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace anybit::kernel {
+namespace {
+
+constexpr int64_t kRegistersOfAnSm = 65536, kMaxRegisters = 255, kMaxCtasOfAnSm = 32;
+constexpr int64_t kSharedOfAnSm = 227 * 1024, kMaxThreadsOfAnSm = 2048, kLanes = 32;
+
+int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+/// Registers of a thread: sums, tiles under way, and what the widening of one tile needs.
+int64_t estimated_registers(const WeightOnlyFormat& f, const WeightOnlySchedule& s) {
+  const int64_t sums = s.tile.rows / 16 * (s.tile_m / 8) * 4;
+  const int64_t codes = ceil_div(tile_bytes(f, s.tile), kLanes * 4);
+  const int64_t activations = s.tile.depth / 16 * (s.tile_m / 8) * 2;
+  const int64_t scales = f.group_size > 0 ? ceil_div(s.tile.rows / 8 * f.scale.bits, 32) : 0;
+  const int64_t zero_points = f.has_zero_point ? ceil_div(s.tile.rows / 8, 4) : 0;
+  const int64_t a_stage = codes + activations + scales + zero_points;
+  constexpr int64_t kWidening = 16, kAddresses = 14;
+  return sums + s.num_stages * a_stage + kWidening + kAddresses;
+}
+
+int64_t shared_bytes(const WeightOnlySchedule& s) {
+  return s.num_warps() * s.tile.rows * s.tile_m * 4;
+}
+
+int64_t tile_m_for(int64_t m) {
+  for (const int64_t tile_m : {8, 16, 32}) {
+    if (m <= tile_m) return tile_m;
+  }
+  return 64;
+}
+
+}  // namespace
+
+std::vector<WeightOnlySchedule> weight_only_schedules(const WeightOnlyFormat& format, int64_t rows,
+                                                      const ProductShape& shape) {
+  std::vector<WeightOnlySchedule> schedules;
+  for (const int64_t warps_n : {1, 2, 4, 7}) {
+    for (const int64_t warps_k : {1, 2, 4, 8, 16}) {
+      if (warps_n * warps_k < 4 || warps_n * warps_k > 16) continue;
+      for (const int64_t num_stages : {1, 2, 3, 4, 6}) {
+        WeightOnlySchedule s{weight_tile(format, rows), tile_m_for(shape.m), warps_n, warps_k,
+                             num_stages};
+        if (num_stages > 1 && shape.k < s.depth_of_a_round()) continue;
+        const int64_t step = s.depth_of_a_step();
+        if (format.group_size > 0 && format.group_size % step != 0 &&
+            step % format.group_size != 0) {
+          continue;
+        }
+        s.is_whole = shape.n % s.rows_of_a_cta() == 0 && shape.k % step == 0 &&
+                     shape.k >= s.depth_of_a_round();
+        s.has_aligned_k = shape.k % 8 == 0;
+        if (estimated_registers(format, s) > kMaxRegisters) continue;
+        if (shared_bytes(s) > kSharedOfAnSm) continue;
+        schedules.push_back(s);
+      }
+    }
+  }
+  return schedules;
+}
+
+ScheduleCost schedule_cost(const WeightOnlyFormat& format, const WeightOnlySchedule& s,
+                           const ProductShape& shape, int num_sms) {
+  ScheduleCost cost;
+  cost.registers = estimated_registers(format, s);
+  cost.ctas = ceil_div(shape.n, s.rows_of_a_cta()) * ceil_div(shape.m, s.tile_m);
+  const int64_t threads = s.num_warps() * kLanes;
+  const int64_t by_registers = kRegistersOfAnSm / (threads * ceil_div(cost.registers, 8) * 8);
+  cost.ctas_per_sm = std::min({by_registers, kMaxThreadsOfAnSm / threads, kMaxCtasOfAnSm,
+                               (kSharedOfAnSm + 1024) / (shared_bytes(s) + 1024)});
+  if (cost.ctas_per_sm == 0) return cost;
+  const int64_t resident = std::min<int64_t>(cost.ctas_per_sm, ceil_div(cost.ctas, num_sms));
+  cost.bytes_in_flight = resident * s.num_warps() * s.num_stages * tile_bytes(format, s.tile);
+  const int64_t waves = ceil_div(cost.ctas, num_sms * cost.ctas_per_sm);
+  const double slots = static_cast<double>(waves * resident * num_sms);
+  cost.occupied = static_cast<double>(cost.ctas) / slots;
+  // Each SM moves at most what it has under way in the time that memory takes to answer.
+  constexpr double kLatencyUs = 1.0, kPeakBytesPerUs = 3.0e6, kStartUs = 3.0;
+  const double rate = std::min(kPeakBytesPerUs / cost.occupied,
+                               static_cast<double>(cost.bytes_in_flight * num_sms) / kLatencyUs) *
+                      cost.occupied;
+  const double bytes = static_cast<double>(shape.n * shape.k * format.element.bits) / 8;
+  cost.microseconds = kStartUs + bytes / rate;
+  return cost;
+}
+
+int64_t choose_tile_rows(const WeightOnlyFormat&, int64_t n, int64_t, int num_sms) {
+  // The largest tile of which there is one for almost every SM.
+  for (const int64_t rows : {64, 32}) {
+    if (n >= rows * num_sms * 7 / 8) return rows;
+  }
+  return 16;
+}
+
+Result<ChosenSchedule> choose_schedule(const WeightOnlyFormat& format, int64_t rows,
+                                       const ProductShape& shape, int num_sms) {
+  ANYBIT_TRY(check_weight_only(format, weight_tile(format, rows)));
+  const WeightOnlySchedule* best = nullptr;
+  ScheduleCost least;
+  const std::vector<WeightOnlySchedule> schedules = weight_only_schedules(format, rows, shape);
+  for (const WeightOnlySchedule& schedule : schedules) {
+    const ScheduleCost cost = schedule_cost(format, schedule, shape, num_sms);
+    if (cost.ctas_per_sm == 0) continue;
+    if (best == nullptr || cost.microseconds < least.microseconds) {
+      best = &schedule;
+      least = cost;
+    }
+  }
+  if (best == nullptr) {
+    return fail(ErrorCode::kUnsupported, "no schedule of {} rows for groups of {}", rows,
+                format.group_size);
+  }
+  return ChosenSchedule{
+      *best,
+      fmt::format("tiles of {} x {}, {} x {} warps, {} stages: {} CTAs, {} on an SM, fill {:.0f} % "
+                  "of {} SMs with {} KiB under way in each",
+                  best->tile.rows, best->tile.depth, best->warps_n, best->warps_k, best->num_stages,
+                  least.ctas, least.ctas_per_sm, 100 * least.occupied, num_sms,
+                  least.bytes_in_flight / 1024)};
+}
+
+}  // namespace anybit::kernel

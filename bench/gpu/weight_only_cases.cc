@@ -280,7 +280,7 @@ struct Request {
 /// The requests of one scheme and shape: the chosen schedule, or all.
 void add_requests(const GpuContext& context, const std::string& name, const ProductShape& shape,
                   const ElementFormat& activation, const std::vector<int64_t>& tile_rows,
-                  bool wants_sweep, std::vector<Request>& requests,
+                  const WeightOnlyOptions& options, std::vector<Request>& requests,
                   const std::function<void(const GpuRow&)>& take) {
   const int num_sms = context.device.properties().num_sms;
   GpuRow failed;
@@ -293,8 +293,7 @@ void add_requests(const GpuContext& context, const std::string& name, const Prod
   const auto format = kernel::weight_only_format(*scheme, shape.k, activation, activation, false);
   if (!format) {
     if (activation == numeric::kF16) {
-      return add_requests(context, name, shape, numeric::kBF16, tile_rows, wants_sweep, requests,
-                          take);
+      return add_requests(context, name, shape, numeric::kBF16, tile_rows, options, requests, take);
     }
     failed.problem = format.error().message;
     return take(failed);
@@ -305,12 +304,14 @@ void add_requests(const GpuContext& context, const std::string& name, const Prod
   }
   for (const int64_t rows : all_rows) {
     std::vector<WeightOnlySchedule> schedules;
-    if (wants_sweep) {
+    if (options.wants_sweep) {
       for (const auto& s : kernel::weight_only_schedules(*format, rows, shape)) {
         const auto cost = kernel::schedule_cost(*format, s, shape, num_sms);
         const bool has_enough = cost.bytes_in_flight >= 14'000 && cost.bytes_in_flight <= 100'000;
         const int64_t warps = s.num_warps() * cost.ctas_per_sm;
-        if (cost.ctas_per_sm > 0 && cost.ctas * 4 >= 3 * num_sms && has_enough && warps >= 8) {
+        const bool is_wanted = schedule_text(s).find(options.schedule) != std::string::npos;
+        if (is_wanted && cost.ctas_per_sm > 0 && cost.ctas * 4 >= 3 * num_sms && has_enough &&
+            warps >= 8) {
           schedules.push_back(s);
         }
       }
@@ -396,7 +397,7 @@ void run_weight_only(const GpuContext& context, const WeightOnlyOptions& options
         // Every scheme in one shape, in turn; those named in all.
         if (options.schemes.empty() && j != i % 3) continue;
         add_requests(context, schemes[i], shapes[j], i % 2 == 0 ? numeric::kF16 : numeric::kBF16,
-                     {}, false, requests, take);
+                     {}, {}, requests, take);
       }
     }
     run_requests(context, requests, false, 1 << 20, take);
@@ -417,8 +418,7 @@ void run_weight_only(const GpuContext& context, const WeightOnlyOptions& options
   for (const std::string& scheme : schemes) {
     for (const auto& [k, n] : shapes) {
       for (const int64_t m : ms) {
-        add_requests(context, scheme, {m, n, k}, numeric::kF16, {}, options.wants_sweep, requests,
-                     take);
+        add_requests(context, scheme, {m, n, k}, numeric::kF16, {}, options, requests, take);
       }
     }
   }

@@ -17,6 +17,7 @@ struct WeightOnlyOptions {
   bool wants_checks = true;
   bool wants_times = true;
   bool wants_sweep = false;  // Times every schedule, not only the chosen one.
+  std::string schedule;      // Of a sweep, only those whose text contains this: "w4x4 s3".
 };
 
 /// Checks and times; takes each row as soon as it is there. Beside a row's bytes stands the floor:

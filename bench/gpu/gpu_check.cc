@@ -164,6 +164,8 @@ int main(int argc, char** argv) {
     } else if (argument == "--schedule" && i + 1 < argc) {
       weight_only.wants_sweep = true;
       weight_only.schedule = argv[++i];
+    } else if (argument == "--rows" && i + 1 < argc) {
+      weight_only.tile_rows.push_back(std::atoll(argv[++i]));
     } else if (argument == "--sweep") {
       weight_only.wants_sweep = true;
     } else if (argument == "--no-checks") {
@@ -177,7 +179,7 @@ int main(int argc, char** argv) {
                    "usage: gpu_check [--only PART]... [--case NAME] [--no-times] [--json FILE]\n"
                    "PART: header, casts, memory, matmul, cast-times, weight-only\n"
                    "weight-only: [--format SCHEME]... [--shape N K]... [-m M]... [--sweep] "
-                   "[--schedule TEXT] "
+                   "[--schedule TEXT] [--rows N] "
                    "[--no-checks]\n");
       return 2;
     }

@@ -27,8 +27,9 @@ using vm::cuda::CudaProgram;
 using vm::cuda::DeviceBuffer;
 
 std::string schedule_text(const WeightOnlySchedule& s) {
-  return fmt::format("{}x{} m{} w{}x{} s{}{}", s.tile.rows, s.tile.depth, s.tile_m, s.warps_n,
-                     s.warps_k, s.num_stages, s.is_whole ? "" : " ragged");
+  return fmt::format("{}x{} m{}/{} w{}x{} s{}x{}{}{}", s.tile.rows, s.tile.depth, s.tile_m,
+                     s.activation_rows, s.warps_n, s.warps_k, s.num_stages, s.tiles_per_stage,
+                     s.is_whole ? "" : " ragged", s.is_whole_m ? "" : " ragged m");
 }
 
 /// A kernel to build, and what became of it.
@@ -418,7 +419,8 @@ void run_weight_only(const GpuContext& context, const WeightOnlyOptions& options
   for (const std::string& scheme : schemes) {
     for (const auto& [k, n] : shapes) {
       for (const int64_t m : ms) {
-        add_requests(context, scheme, {m, n, k}, numeric::kF16, {}, options, requests, take);
+        add_requests(context, scheme, {m, n, k}, numeric::kF16, options.tile_rows, options,
+                     requests, take);
       }
     }
   }

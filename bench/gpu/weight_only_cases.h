@@ -16,8 +16,9 @@ struct WeightOnlyOptions {
   std::vector<int64_t> ms;                          // Empty: 1, 16.
   bool wants_checks = true;
   bool wants_times = true;
-  bool wants_sweep = false;  // Times every schedule, not only the chosen one.
-  std::string schedule;      // Of a sweep, only those whose text contains this: "w4x4 s3".
+  bool wants_sweep = false;        // Times every schedule, not only the chosen one.
+  std::vector<int64_t> tile_rows;  // Empty: what choose_tile_rows() says.
+  std::string schedule;            // Of a sweep, only those whose text contains this: "w4x4 s3".
 };
 
 /// Checks and times; takes each row as soon as it is there. Beside a row's bytes stands the floor:

@@ -23,6 +23,7 @@ using vm::ScalarType;
 using vm::Tile;
 
 constexpr int kNowhere = Digit::kReplicated;
+constexpr int64_t kNoEnd = int64_t{1} << 26;  // Of the stages of k: beyond what any weight has.
 
 RegisterLayout from_digits(std::vector<int64_t> shape, const std::vector<Digit>& threads,
                            const std::vector<Digit>& locals) {
@@ -33,10 +34,10 @@ RegisterLayout from_digits(std::vector<int64_t> shape, const std::vector<Digit>&
 
 /// What one warp multiplies at a time, as loaded; not yet in the form of operands.
 struct Stage {
-  Tile codes;        // uint8 [warps_n, warps_k, bytes of a tile]
-  Tile activations;  // [tile_m, warps_k * depth]
-  Tile scales;       // [warps_n, groups, rows], of grouped formats
-  Tile zero_points;  // likewise, uint8
+  std::vector<Tile> codes;        // [tiles]: uint8 [warps_n, warps_k, 1, bytes of a tile]
+  std::vector<Tile> activations;  // [tiles]: [activation rows, warps_k, depth]
+  Tile scales;                    // [warps_n, groups, rows], of grouped formats
+  Tile zero_points;               // likewise, uint8
 };
 
 class WeightOnlyBuilder {
@@ -59,19 +60,27 @@ class WeightOnlyBuilder {
     return std::max<int64_t>(1, s_.depth_of_a_step() / f_.group_size);
   }
 
+  /// Whether each tile of codes lies wholly inside k.
+  bool has_whole_tiles() const { return s_.is_whole || s_.tiles_per_stage > 1; }
+  Tile activation_view(const Expr& pointer);
   void declare();
   Tile load(Tile global, std::vector<Expr> offset, std::vector<int64_t> shape,
             const RegisterLayout& at, bool is_streamed, bool is_inside);
+  Tile load_codes(const Expr& step, int64_t tile);
+  Tile load_activations(const Expr& step, int64_t tile);
   Stage load_stage(const Expr& step);
   RegisterLayout group_layout() const;
   RegisterLayout activation_layout() const;
   RegisterLayout accumulator_layout(int64_t rows) const;
+  Tile zeros(int64_t rows);
+  Tile sums_of(const Stage& stage, Tile initial);
   void multiply(const Stage& stage);
   void refill(const Stage& stage, const Expr& step, const Expr& steps);
   Tile widened(Tile codes);
   /// A loaded tile of one number a row as f32 [warps, rows / 16, 16, 1].
   Tile of_rows(Tile loaded);
-  Tile zero_corrected(Tile sums, Tile activations, Tile zero_points);
+  Tile activation_operand(Tile activations);
+  Tile zero_corrected(Tile sums, const Stage& stage);
   Tile sum_over_warps();
   void store(Tile sums);
 
@@ -84,6 +93,17 @@ class WeightOnlyBuilder {
   Tile sum_;  // f32 [warps * rows, tile_m]; of grouped formats [warps, rows / 16, 16, tile_m]
 };
 
+/// [m, stages of k, depth of a stage], or where k may end within a tile [m, 1, k].
+Tile WeightOnlyBuilder::activation_view(const Expr& pointer) {
+  if (!has_whole_tiles()) return kb_.global_view(pointer, f_.activation, {m_, Expr(1), k_});
+  // That k ends is not tested where every step lies inside.
+  const Expr stages = s_.is_whole ? Expr(kNoEnd) : k_ / s_.depth_of_a_stage();
+  return kb_.emit(
+      vm::Opcode::kGlobalView, {},
+      {pointer, f_.activation, std::vector<Expr>{m_, stages, Expr(s_.depth_of_a_stage())},
+       std::vector<Expr>{k_, Expr(s_.depth_of_a_stage()), Expr(1)}});
+}
+
 void WeightOnlyBuilder::declare() {
   const auto pointer = [&](const char* name) { return kb_.parameter(name, ScalarType::kPointer); };
   const Expr a = pointer("a"), codes = pointer("codes"), scales = pointer("scales");
@@ -95,19 +115,21 @@ void WeightOnlyBuilder::declare() {
   n_ = kb_.parameter("n", ScalarType::kI32);
   k_ = kb_.parameter("k", ScalarType::kI32);
   tensor_scale_ = kb_.parameter("tensor_scale", ScalarType::kF32);
-  kb_.grid({ceil_div(n_, s_.rows_of_a_cta()), ceil_div(m_, s_.tile_m)});
+  kb_.grid({ceil_div(n_, s_.rows_of_a_cta()), ceil_div(m_, s_.activation_rows)});
   if (s_.is_whole) {
     kb_.assume(equal(n_ % s_.rows_of_a_cta(), 0));
     kb_.assume(equal(k_ % s_.depth_of_a_step(), 0));
     kb_.assume(less(s_.depth_of_a_round() - 1, k_));
+  } else if (s_.tiles_per_stage > 1) {
+    kb_.assume(equal(k_ % s_.depth_of_a_stage(), 0));
   } else if (s_.has_aligned_k) {
     kb_.assume(equal(k_ % 8, 0));
   }
   const Expr row_tiles = ceil_div(n_, s_.tile.rows);
-  a_all_ = kb_.global_view(a, f_.activation, {m_, k_});
-  codes_all_ =
-      kb_.global_view(codes, numeric::uint_format(8),
-                      {row_tiles, ceil_div(k_, s_.tile.depth), Expr(tile_bytes(f_, s_.tile))});
+  a_all_ = activation_view(a);
+  codes_all_ = kb_.global_view(codes, numeric::uint_format(8),
+                               {row_tiles, ceil_div(k_, s_.depth_of_a_stage()),
+                                Expr(s_.tiles_per_stage), Expr(tile_bytes(f_, s_.tile))});
   if (is_grouped()) {
     const std::vector<Expr> shape = {row_tiles, ceil_div(k_, f_.group_size), Expr(s_.tile.rows)};
     scales_all_ = kb_.global_view(scales, f_.scale, shape);
@@ -118,7 +140,9 @@ void WeightOnlyBuilder::declare() {
     scales_all_ = kb_.global_view(scales, numeric::kF32, {n_, Expr(1)});
   }
   if (f_.has_bias) bias_all_ = kb_.global_view(bias, numeric::kF32, {n_, Expr(1)});
-  c_all_ = kb_.global_view(c, f_.output, {m_, n_});
+  // What lies behind the CTA's own rows of the product are copies.
+  c_all_ = kb_.global_view(c, f_.output,
+                           {min(m_, kb_.block(1) * s_.activation_rows + s_.activation_rows), n_});
   if (is_codebook()) {
     const int64_t entries = int64_t{1} << f_.element.bits;
     codebook_ = kb_.alloc_shared(f_.activation, {entries});
@@ -149,31 +173,58 @@ RegisterLayout WeightOnlyBuilder::group_layout() const {
       {{held, 2, 1}});
 }
 
-/// [tile_m, warps_k * depth]: four lanes share a row, each with runs of neighbours.
+/// Four lanes share a row, each with runs of neighbours: [rows, warps_k, depth], or
+/// [rows, 1, warps_k * depth] where k may end within a tile.
 RegisterLayout WeightOnlyBuilder::activation_layout() const {
-  const int64_t run = activation_run(s_.tile);
+  const int64_t run = activation_run(s_.tile), rows = s_.activation_rows;
+  const int64_t lanes = std::min<int64_t>(rows, 8), held = rows / lanes;
+  const bool is_split = has_whole_tiles();
+  const Digit warps = is_split ? Digit{s_.warps_k, 1, 1} : Digit{s_.warps_k, 2, s_.tile.depth};
+  const std::vector<int64_t> shape = {rows, is_split ? s_.warps_k : 1,
+                                      is_split ? s_.tile.depth : s_.depth_of_a_step()};
   return from_digits(
-      {s_.tile_m, s_.depth_of_a_step()},
-      {{s_.warps_n, kNowhere, 0}, {s_.warps_k, 1, s_.tile.depth}, {8, 0, 1}, {4, 1, run}},
-      {{s_.tile_m / 8, 0, 8}, {s_.tile.depth / (4 * run), 1, 4 * run}, {run, 1, 1}});
+      shape,
+      {{s_.warps_n, kNowhere, 0}, warps, {8 / lanes, kNowhere, 0}, {lanes, 0, 1}, {4, 2, run}},
+      {{held, 0, lanes}, {s_.tile.depth / (4 * run), 2, 4 * run}, {run, 2, 1}});
 }
 
 RegisterLayout WeightOnlyBuilder::accumulator_layout(int64_t rows) const {
   return spatial({warps(), 1}) * local({rows / 16, s_.tile_m / 8}) * layout::mma_fragments()[0].cd;
 }
 
+Tile WeightOnlyBuilder::load_codes(const Expr& step, int64_t tile) {
+  const int64_t bytes = tile_bytes(f_, s_.tile);
+  const auto lanes = layout::reshape(tile_byte_layout(f_, s_.tile), layout::Dims({1, 1, 1, bytes}));
+  ANYBIT_CHECK(lanes.has_value());
+  return load(codes_all_, {kb_.block(0) * s_.warps_n, step * s_.warps_k, Expr(tile), 0},
+              {s_.warps_n, s_.warps_k, 1, bytes}, spatial({s_.warps_n, s_.warps_k, 1, 1}) * *lanes,
+              true, s_.is_whole);
+}
+
+Tile WeightOnlyBuilder::load_activations(const Expr& step, int64_t tile) {
+  const Expr row = kb_.block(1) * s_.activation_rows;
+  const RegisterLayout at = activation_layout();
+  std::vector<Expr> offset = {row, 0, step * s_.depth_of_a_step()};
+  if (has_whole_tiles()) {
+    Expr stage = step * s_.warps_k;
+    if (s_.is_whole) stage = min(max(stage, 0), kNoEnd / 2);
+    offset = {row, stage, Expr(tile * s_.tile.depth)};
+  }
+  const std::vector<int64_t> shape(at.shape().begin(), at.shape().end());
+  return load(a_all_, offset, shape, at, false, s_.is_whole && s_.is_whole_m);
+}
+
 Stage WeightOnlyBuilder::load_stage(const Expr& step) {
   Stage stage;
-  const Expr row_tile = kb_.block(0) * s_.warps_n;
-  const int64_t bytes = tile_bytes(f_, s_.tile);
-  const auto lanes = layout::reshape(tile_byte_layout(f_, s_.tile), layout::Dims({1, 1, bytes}));
-  ANYBIT_CHECK(lanes.has_value());
-  stage.codes = load(codes_all_, {row_tile, step * s_.warps_k, 0}, {s_.warps_n, s_.warps_k, bytes},
-                     spatial({s_.warps_n, s_.warps_k, 1}) * *lanes, true, s_.is_whole);
-  stage.activations = load(a_all_, {kb_.block(1) * s_.tile_m, step * s_.depth_of_a_step()},
-                           {s_.tile_m, s_.depth_of_a_step()}, activation_layout(), false, false);
+  for (int64_t tile = 0; tile < s_.tiles_per_stage; ++tile) {
+    stage.codes.push_back(load_codes(step, tile));
+  }
+  for (int64_t tile = 0; tile < s_.tiles_per_stage; ++tile) {
+    stage.activations.push_back(load_activations(step, tile));
+  }
   if (!is_grouped()) return stage;
-  const std::vector<Expr> offset = {row_tile, step * s_.depth_of_a_step() / f_.group_size, 0};
+  const std::vector<Expr> offset = {kb_.block(0) * s_.warps_n,
+                                    step * s_.depth_of_a_step() / f_.group_size, 0};
   const std::vector<int64_t> shape = {s_.warps_n, groups_of_a_step(), s_.tile.rows};
   stage.scales = load(scales_all_, offset, shape, group_layout(), false, s_.is_whole);
   if (f_.has_zero_point) {
@@ -202,33 +253,46 @@ Tile WeightOnlyBuilder::of_rows(Tile loaded) {
   return kb_.reshape(wide, {warps(), s_.tile.rows / 16, 16, 1});
 }
 
+Tile WeightOnlyBuilder::activation_operand(Tile activations) {
+  const RegisterLayout operand_b = replicated(warps(), 2) * local({1, s_.tile_m / 8}) *
+                                   local({s_.tile.depth / 16, 1}) * layout::mma_fragments()[0].b;
+  return kb_.view(activations, f_.activation, {s_.tile.depth, s_.tile_m}, operand_b);
+}
+
+Tile WeightOnlyBuilder::zeros(int64_t rows) {
+  return kb_.full(numeric::kF32, {warps() * rows, s_.tile_m}, Expr::real(0),
+                  accumulator_layout(rows));
+}
+
 /// sums - zero_point * (sum of the activations over the group).
-Tile WeightOnlyBuilder::zero_corrected(Tile sums, Tile activations, Tile zero_points) {
+Tile WeightOnlyBuilder::zero_corrected(Tile sums, const Stage& stage) {
   const RegisterLayout ones_at =
       spatial({warps(), 1}) * local({1, s_.tile.depth / 16}) * layout::mma_fragments()[0].a;
   const Tile ones = kb_.full(f_.activation, {warps() * 16, s_.tile.depth}, Expr::real(1), ones_at);
-  const Tile none =
-      kb_.full(numeric::kF32, {warps() * 16, s_.tile_m}, Expr::real(0), accumulator_layout(16));
-  const Tile totals = kb_.reshape(kb_.dot(ones, activations, none), {warps(), 1, 16, s_.tile_m});
-  const Tile negated = kb_.unary(vm::UnaryOp::kNegate, of_rows(zero_points));
-  return kb_.fma(negated, totals, sums);
+  Tile totals = zeros(16);
+  for (const Tile activations : stage.activations) {
+    totals = kb_.dot(ones, activation_operand(activations), totals);
+  }
+  const Tile negated = kb_.unary(vm::UnaryOp::kNegate, of_rows(stage.zero_points));
+  return kb_.fma(negated, kb_.reshape(totals, {warps(), 1, 16, s_.tile_m}), sums);
+}
+
+Tile WeightOnlyBuilder::sums_of(const Stage& stage, Tile initial) {
+  Tile sums = initial;
+  for (size_t tile = 0; tile < stage.codes.size(); ++tile) {
+    sums = kb_.dot(widened(stage.codes[tile]), activation_operand(stage.activations[tile]), sums);
+  }
+  return sums;
 }
 
 void WeightOnlyBuilder::multiply(const Stage& stage) {
-  const Tile weights = widened(stage.codes);
-  const RegisterLayout operand_b = replicated(warps(), 2) * local({1, s_.tile_m / 8}) *
-                                   local({s_.tile.depth / 16, 1}) * layout::mma_fragments()[0].b;
-  const Tile activations =
-      kb_.view(stage.activations, f_.activation, {s_.tile.depth, s_.tile_m}, operand_b);
   if (!is_grouped()) {
-    kb_.assign(sum_, kb_.dot(weights, activations, sum_));
+    kb_.assign(sum_, sums_of(stage, sum_));
     return;
   }
-  const Tile none = kb_.full(numeric::kF32, {warps() * s_.tile.rows, s_.tile_m}, Expr::real(0),
-                             accumulator_layout(s_.tile.rows));
   Tile sums =
-      kb_.reshape(kb_.dot(weights, activations, none), {warps(), s_.tile.rows / 16, 16, s_.tile_m});
-  if (f_.has_zero_point) sums = zero_corrected(sums, activations, stage.zero_points);
+      kb_.reshape(sums_of(stage, zeros(s_.tile.rows)), {warps(), s_.tile.rows / 16, 16, s_.tile_m});
+  if (f_.has_zero_point) sums = zero_corrected(sums, stage);
   kb_.assign(sum_, kb_.fma(sums, of_rows(stage.scales), sum_));
 }
 
@@ -262,14 +326,16 @@ void WeightOnlyBuilder::store(Tile sums) {
   if (decoded_.shift > 0) y = kb_.mul(y, scalar(Expr::real(std::ldexp(1.0F, decoded_.shift))));
   if (f_.has_bias) y = kb_.add(y, kb_.load_global(bias_all_, {first_row, 0}, {rows, 1}));
   if (f_.output != numeric::kF32) y = kb_.cast(y, f_.output);
-  kb_.store_global(c_all_, kb_.permute(y, {1, 0}), {kb_.block(1) * s_.tile_m, first_row});
+  kb_.store_global(c_all_, kb_.permute(y, {1, 0}), {kb_.block(1) * s_.activation_rows, first_row});
 }
 
 void WeightOnlyBuilder::refill(const Stage& stage, const Expr& step, const Expr& steps) {
   const auto load_and_assign = [&] {
     const Stage loaded = load_stage(step);
-    kb_.assign(stage.codes, loaded.codes);
-    kb_.assign(stage.activations, loaded.activations);
+    for (size_t tile = 0; tile < stage.codes.size(); ++tile) {
+      kb_.assign(stage.codes[tile], loaded.codes[tile]);
+      kb_.assign(stage.activations[tile], loaded.activations[tile]);
+    }
     if (is_grouped()) kb_.assign(stage.scales, loaded.scales);
     if (f_.has_zero_point) kb_.assign(stage.zero_points, loaded.zero_points);
   };
@@ -282,8 +348,7 @@ void WeightOnlyBuilder::refill(const Stage& stage, const Expr& step, const Expr&
 
 Result<vm::Program> WeightOnlyBuilder::build() {
   declare();
-  const Tile zero = kb_.full(numeric::kF32, {warps() * s_.tile.rows, s_.tile_m}, Expr::real(0),
-                             accumulator_layout(s_.tile.rows));
+  const Tile zero = zeros(s_.tile.rows);
   sum_ = is_grouped() ? kb_.reshape(zero, {warps(), s_.tile.rows / 16, 16, s_.tile_m}) : zero;
   const Expr steps = kb_.let("steps", ceil_div(k_, s_.depth_of_a_step()));
   std::vector<Stage> stages;
@@ -308,15 +373,21 @@ Result<vm::Program> WeightOnlyBuilder::build() {
 }
 
 Status check_schedule(const WeightOnlyFormat& f, const WeightOnlySchedule& s) {
-  const int64_t groups = f.group_size > 0 ? s.depth_of_a_step() / f.group_size : 1;
-  const bool fits = s.tile_m > 0 && s.tile_m % 8 == 0 && s.warps_n > 0 && s.warps_k > 0 &&
-                    s.num_warps() <= vm::kMaxWarps && s.num_stages > 0 &&
-                    (groups == 0 ? f.group_size % s.depth_of_a_step() == 0
-                                 : f.group_size == 0 || s.depth_of_a_step() % f.group_size == 0);
-  if (fits) return {};
+  const int64_t step = s.depth_of_a_step(), rows = s.activation_rows;
+  const bool has_counts = s.tile_m > 0 && s.tile_m % 8 == 0 && s.warps_n > 0 && s.warps_k > 0 &&
+                          s.num_warps() <= vm::kMaxWarps && s.num_stages > 0 &&
+                          s.tiles_per_stage > 0;
+  const bool has_rows =
+      rows == s.tile_m || (s.tile_m == 8 && (rows == 1 || rows == 2 || rows == 4));
+  const bool fits_groups =
+      f.group_size == 0 || (f.group_size % s.depth_of_a_stage() == 0 &&
+                            (f.group_size % step == 0 || step % f.group_size == 0));
+  if (has_counts && has_rows && fits_groups) return {};
   return fail(ErrorCode::kInvalidArgument,
-              "weight-only schedule: {} x {} warps, steps of {} of k under groups of {}", s.warps_n,
-              s.warps_k, s.depth_of_a_step(), f.group_size);
+              "weight-only schedule: {} of {} rows, {} x {} warps, {} stages of {} tiles of {} of "
+              "k under groups of {}",
+              rows, s.tile_m, s.warps_n, s.warps_k, s.num_stages, s.tiles_per_stage, s.tile.depth,
+              f.group_size);
 }
 
 }  // namespace

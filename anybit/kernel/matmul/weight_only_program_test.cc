@@ -160,7 +160,13 @@ void check(Backend backend, Problem p) {
 
 WeightOnlySchedule small_schedule(int64_t rows, int64_t tile_m, int64_t warps_n, int64_t warps_k,
                                   int64_t num_stages) {
-  return {{rows, 0}, tile_m, warps_n, warps_k, num_stages, false, true};
+  WeightOnlySchedule s;
+  s.tile.rows = rows;
+  s.tile_m = s.activation_rows = tile_m;
+  s.warps_n = warps_n;
+  s.warps_k = warps_k;
+  s.num_stages = num_stages;
+  return s;
 }
 
 /// Every element of 1 to 8 bits with real values.
@@ -246,6 +252,19 @@ TEST(WeightOnlyProgram, whole_tiles_need_no_tests) {
   schedule.is_whole = true;
   for (const Backend backend : {Backend::kReference, Backend::kEmulated}) {
     check(backend, {"int4_g128", 8, 64, 1024, kF16, kF16, false, schedule});
+  }
+}
+
+TEST(WeightOnlyProgram, several_tiles_share_a_scale_and_few_rows_fill_a_tile) {
+  for (const int64_t rows : {1, 2, 4, 8}) {
+    WeightOnlySchedule schedule = small_schedule(64, 8, 2, 2, 2);
+    schedule.activation_rows = rows;
+    schedule.tiles_per_stage = 2;
+    check(Backend::kReference, {"uint4_g128_asym", 3, 130, 896, kF16, kF32, true, schedule});
+    check(Backend::kReference, {"int2_channel", 3, 130, 896, kF16, kF32, true, schedule});
+    schedule.is_whole = schedule.is_whole_m = true;
+    check(Backend::kReference, {"uint4_g128_asym", 8, 128, 768, kF16, kF16, false, schedule});
+    check(Backend::kEmulated, {"binary_g128", 8, 128, 768, kF16, kF16, false, schedule});
   }
 }
 

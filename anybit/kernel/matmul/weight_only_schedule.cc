@@ -18,7 +18,7 @@ int64_t estimated_registers(const WeightOnlyFormat& f, const WeightOnlySchedule&
   const int64_t activations = s.tile.depth / 16 * (s.tile_m / 8) * 2;
   const int64_t scales = f.group_size > 0 ? ceil_div(s.tile.rows / 8 * f.scale.bits, 32) : 0;
   const int64_t zero_points = f.has_zero_point ? ceil_div(s.tile.rows / 8, 4) : 0;
-  const int64_t a_stage = codes + activations + scales + zero_points;
+  const int64_t a_stage = s.tiles_per_stage * (codes + activations) + scales + zero_points;
   constexpr int64_t kWidening = 16, kAddresses = 14;
   return sums + s.num_stages * a_stage + kWidening + kAddresses;
 }
@@ -27,11 +27,18 @@ int64_t shared_bytes(const WeightOnlySchedule& s) {
   return s.num_warps() * s.tile.rows * s.tile_m * 4;
 }
 
-int64_t tile_m_for(int64_t m) {
-  for (const int64_t tile_m : {8, 16, 32}) {
-    if (m <= tile_m) return tile_m;
+/// The least of these that is at least m, else the last.
+int64_t at_least(std::initializer_list<int64_t> sizes, int64_t m) {
+  for (const int64_t size : sizes) {
+    if (m <= size) return size;
   }
-  return 64;
+  return *(sizes.end() - 1);
+}
+
+bool divides_groups(const WeightOnlyFormat& f, const WeightOnlySchedule& s) {
+  const int64_t step = s.depth_of_a_step();
+  return f.group_size == 0 || (f.group_size % s.depth_of_a_stage() == 0 &&
+                               (f.group_size % step == 0 || step % f.group_size == 0));
 }
 
 }  // namespace
@@ -39,24 +46,30 @@ int64_t tile_m_for(int64_t m) {
 std::vector<WeightOnlySchedule> weight_only_schedules(const WeightOnlyFormat& format, int64_t rows,
                                                       const ProductShape& shape) {
   std::vector<WeightOnlySchedule> schedules;
+  WeightOnlySchedule s;
+  s.tile = weight_tile(format, rows);
+  s.activation_rows = at_least({1, 2, 4, 8, 16, 32, 64}, shape.m);
+  s.tile_m = std::max<int64_t>(8, s.activation_rows);
+  s.is_whole_m = shape.m % s.activation_rows == 0;
+  s.has_aligned_k = shape.k % 8 == 0;
   for (const int64_t warps_n : {1, 2, 4, 7}) {
     for (const int64_t warps_k : {1, 2, 4, 8, 16}) {
       if (warps_n * warps_k < 4 || warps_n * warps_k > 16) continue;
       for (const int64_t num_stages : {1, 2, 3, 4, 6}) {
-        WeightOnlySchedule s{weight_tile(format, rows), tile_m_for(shape.m), warps_n, warps_k,
-                             num_stages};
-        if (num_stages > 1 && shape.k < s.depth_of_a_round()) continue;
-        const int64_t step = s.depth_of_a_step();
-        if (format.group_size > 0 && format.group_size % step != 0 &&
-            step % format.group_size != 0) {
-          continue;
+        for (const int64_t tiles : {1, 2, 4}) {
+          s.warps_n = warps_n;
+          s.warps_k = warps_k;
+          s.num_stages = num_stages;
+          s.tiles_per_stage = tiles;
+          if (num_stages > 1 && shape.k < s.depth_of_a_round()) continue;
+          if (tiles > 1 && shape.k % s.depth_of_a_stage() != 0) continue;
+          if (!divides_groups(format, s)) continue;
+          s.is_whole = shape.n % s.rows_of_a_cta() == 0 && shape.k % s.depth_of_a_step() == 0 &&
+                       shape.k >= s.depth_of_a_round();
+          if (estimated_registers(format, s) > kMaxRegisters) continue;
+          if (shared_bytes(s) > kSharedOfAnSm) continue;
+          schedules.push_back(s);
         }
-        s.is_whole = shape.n % s.rows_of_a_cta() == 0 && shape.k % step == 0 &&
-                     shape.k >= s.depth_of_a_round();
-        s.has_aligned_k = shape.k % 8 == 0;
-        if (estimated_registers(format, s) > kMaxRegisters) continue;
-        if (shared_bytes(s) > kSharedOfAnSm) continue;
-        schedules.push_back(s);
       }
     }
   }
@@ -67,14 +80,15 @@ ScheduleCost schedule_cost(const WeightOnlyFormat& format, const WeightOnlySched
                            const ProductShape& shape, int num_sms) {
   ScheduleCost cost;
   cost.registers = estimated_registers(format, s);
-  cost.ctas = ceil_div(shape.n, s.rows_of_a_cta()) * ceil_div(shape.m, s.tile_m);
+  cost.ctas = ceil_div(shape.n, s.rows_of_a_cta()) * ceil_div(shape.m, s.activation_rows);
   const int64_t threads = s.num_warps() * kLanes;
   const int64_t by_registers = kRegistersOfAnSm / (threads * ceil_div(cost.registers, 8) * 8);
   cost.ctas_per_sm = std::min({by_registers, kMaxThreadsOfAnSm / threads, kMaxCtasOfAnSm,
                                (kSharedOfAnSm + 1024) / (shared_bytes(s) + 1024)});
   if (cost.ctas_per_sm == 0) return cost;
   const int64_t resident = std::min<int64_t>(cost.ctas_per_sm, ceil_div(cost.ctas, num_sms));
-  cost.bytes_in_flight = resident * s.num_warps() * s.num_stages * tile_bytes(format, s.tile);
+  cost.bytes_in_flight =
+      resident * s.num_warps() * s.num_stages * s.tiles_per_stage * tile_bytes(format, s.tile);
   const int64_t waves = ceil_div(cost.ctas, num_sms * cost.ctas_per_sm);
   const double slots = static_cast<double>(waves * resident * num_sms);
   cost.occupied = static_cast<double>(cost.ctas) / slots;

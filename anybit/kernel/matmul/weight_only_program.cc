@@ -115,7 +115,8 @@ void WeightOnlyBuilder::declare() {
   n_ = kb_.parameter("n", ScalarType::kI32);
   k_ = kb_.parameter("k", ScalarType::kI32);
   tensor_scale_ = kb_.parameter("tensor_scale", ScalarType::kF32);
-  kb_.grid({ceil_div(n_, s_.rows_of_a_cta()), ceil_div(m_, s_.activation_rows)});
+  // CTAs of the same weights follow each other, and find them in L2.
+  kb_.grid({ceil_div(m_, s_.activation_rows), ceil_div(n_, s_.rows_of_a_cta())});
   if (s_.is_whole) {
     kb_.assume(equal(n_ % s_.rows_of_a_cta(), 0));
     kb_.assume(equal(k_ % s_.depth_of_a_step(), 0));
@@ -142,7 +143,7 @@ void WeightOnlyBuilder::declare() {
   if (f_.has_bias) bias_all_ = kb_.global_view(bias, numeric::kF32, {n_, Expr(1)});
   // What lies behind the CTA's own rows of the product are copies.
   c_all_ = kb_.global_view(c, f_.output,
-                           {min(m_, kb_.block(1) * s_.activation_rows + s_.activation_rows), n_});
+                           {min(m_, kb_.block(0) * s_.activation_rows + s_.activation_rows), n_});
   if (is_codebook()) {
     const int64_t entries = int64_t{1} << f_.element.bits;
     codebook_ = kb_.alloc_shared(f_.activation, {entries});
@@ -196,13 +197,13 @@ Tile WeightOnlyBuilder::load_codes(const Expr& step, int64_t tile) {
   const int64_t bytes = tile_bytes(f_, s_.tile);
   const auto lanes = layout::reshape(tile_byte_layout(f_, s_.tile), layout::Dims({1, 1, 1, bytes}));
   ANYBIT_CHECK(lanes.has_value());
-  return load(codes_all_, {kb_.block(0) * s_.warps_n, step * s_.warps_k, Expr(tile), 0},
+  return load(codes_all_, {kb_.block(1) * s_.warps_n, step * s_.warps_k, Expr(tile), 0},
               {s_.warps_n, s_.warps_k, 1, bytes}, spatial({s_.warps_n, s_.warps_k, 1, 1}) * *lanes,
               true, s_.is_whole);
 }
 
 Tile WeightOnlyBuilder::load_activations(const Expr& step, int64_t tile) {
-  const Expr row = kb_.block(1) * s_.activation_rows;
+  const Expr row = kb_.block(0) * s_.activation_rows;
   const RegisterLayout at = activation_layout();
   std::vector<Expr> offset = {row, 0, step * s_.depth_of_a_step()};
   if (has_whole_tiles()) {
@@ -223,7 +224,7 @@ Stage WeightOnlyBuilder::load_stage(const Expr& step) {
     stage.activations.push_back(load_activations(step, tile));
   }
   if (!is_grouped()) return stage;
-  const std::vector<Expr> offset = {kb_.block(0) * s_.warps_n,
+  const std::vector<Expr> offset = {kb_.block(1) * s_.warps_n,
                                     step * s_.depth_of_a_step() / f_.group_size, 0};
   const std::vector<int64_t> shape = {s_.warps_n, groups_of_a_step(), s_.tile.rows};
   stage.scales = load(scales_all_, offset, shape, group_layout(), false, s_.is_whole);
@@ -318,7 +319,7 @@ Tile WeightOnlyBuilder::sum_over_warps() {
 
 void WeightOnlyBuilder::store(Tile sums) {
   const int64_t rows = s_.rows_of_a_cta();
-  const Expr first_row = kb_.block(0) * rows;
+  const Expr first_row = kb_.block(1) * rows;
   Tile y = kb_.reshape(sums, {rows, s_.tile_m});
   const auto scalar = [&](Expr value) { return kb_.full(numeric::kF32, {1, 1}, std::move(value)); };
   if (!is_grouped()) y = kb_.mul(y, kb_.load_global(scales_all_, {first_row, 0}, {rows, 1}));
@@ -326,7 +327,7 @@ void WeightOnlyBuilder::store(Tile sums) {
   if (decoded_.shift > 0) y = kb_.mul(y, scalar(Expr::real(std::ldexp(1.0F, decoded_.shift))));
   if (f_.has_bias) y = kb_.add(y, kb_.load_global(bias_all_, {first_row, 0}, {rows, 1}));
   if (f_.output != numeric::kF32) y = kb_.cast(y, f_.output);
-  kb_.store_global(c_all_, kb_.permute(y, {1, 0}), {kb_.block(1) * s_.activation_rows, first_row});
+  kb_.store_global(c_all_, kb_.permute(y, {1, 0}), {kb_.block(0) * s_.activation_rows, first_row});
 }
 
 void WeightOnlyBuilder::refill(const Stage& stage, const Expr& step, const Expr& steps) {

@@ -228,8 +228,11 @@ TEST(WeightOnlyProgram, emulation_and_reference_agree_with_double_on_ragged_shap
       {"ternary_g128_sbf16", 1, 100, 96},
       {"int5_g32_sf32", 2, 30, 64},
   };
+  bool is_emulated = true;  // Every other one: compiling takes longer than running.
   for (const Sample& sample : kSamples) {
     for (const Backend backend : {Backend::kReference, Backend::kEmulated}) {
+      if (backend == Backend::kEmulated) is_emulated = !is_emulated;
+      if (backend == Backend::kEmulated && !is_emulated) continue;
       check(backend, {sample.scheme, sample.m, sample.n, sample.k, kF16, kF16, true,
                       small_schedule(32, 8, 1, 2, 2)});
     }
@@ -264,7 +267,9 @@ TEST(WeightOnlyProgram, several_tiles_share_a_scale_and_few_rows_fill_a_tile) {
     check(Backend::kReference, {"int2_channel", 3, 130, 896, kF16, kF32, true, schedule});
     schedule.is_whole = schedule.is_whole_m = true;
     check(Backend::kReference, {"uint4_g128_asym", 8, 128, 768, kF16, kF16, false, schedule});
-    check(Backend::kEmulated, {"binary_g128", 8, 128, 768, kF16, kF16, false, schedule});
+    if (rows == 2) {
+      check(Backend::kEmulated, {"binary_g128", 8, 128, 768, kF16, kF16, false, schedule});
+    }
   }
 }
 

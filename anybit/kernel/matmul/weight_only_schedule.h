@@ -23,7 +23,7 @@ struct ScheduleCost {
   int64_t ctas_per_sm = 0;      // That fit at a time; 0: none.
   int64_t bytes_in_flight = 0;  // Of codes, per SM, when every warp waits.
   double occupied = 0;          // Share of the SMs' time that the grid fills.
-  double microseconds = 0;      // Predicted.
+  double microseconds = 0;      // Predicted, for an H100: a ranking rather than a promise.
 };
 
 /// Every schedule worth a try, for tiles of `rows` (as the weight is packed).
@@ -38,6 +38,7 @@ int64_t choose_tile_rows(const WeightOnlyFormat& format, int64_t n, int64_t k, i
 
 struct ChosenSchedule {
   WeightOnlySchedule schedule;
+  ScheduleCost cost;
   std::string why;  // "1 x 16 warps: 128 CTAs fill 97 % of 132 SMs, ..."
 };
 

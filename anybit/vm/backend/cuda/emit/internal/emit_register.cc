@@ -121,17 +121,18 @@ ValueId interleaved_source(const Emitter& out, ValueId codes) {
 Status emit_cast(Emitter& out, const InstructionView& view) {
   const TensorType &from = view.operand(0), &to = view.result();
   const int64_t count = to.register_layout->local_size();
+  const bool saturate = view.integer(1) == 1;
   const ValueId interleaved =
       from.element.bits < 8 ? interleaved_source(out, view.instruction.operands[0]) : kNoValue;
   const bool is_interleaved = interleaved != kNoValue;
   const ValueId source = is_interleaved ? interleaved : view.instruction.operands[0];
-  std::string name =
-      fmt::format("cast_{}_to_{}_{}{}", tile_element_name(from.element),
-                  tile_element_name(to.element), count, is_interleaved ? "_interleaved" : "");
+  std::string name = fmt::format(
+      "cast_{}_to_{}_{}{}{}", tile_element_name(from.element), tile_element_name(to.element), count,
+      is_interleaved ? "_interleaved" : "", saturate ? "_saturated" : "");
   if (!out.has_function(name)) {
     const CodeOrder order = is_interleaved ? CodeOrder::kInterleaved : CodeOrder::kCanonical;
-    ANYBIT_ASSIGN(const CastCode code,
-                  emit_cast(from.element, to.element, count, name, {.order = order}));
+    ANYBIT_ASSIGN(const CastCode code, emit_cast(from.element, to.element, count, name,
+                                                 {.order = order, .saturate = saturate}));
     out.add_function(name, code.text);
   }
   out.declare(view.instruction.result);

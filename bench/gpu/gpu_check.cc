@@ -185,6 +185,9 @@ int main(int argc, char** argv) {
       weight_only.schedule = argv[++i];
     } else if (argument == "--rows" && i + 1 < argc) {
       weight_only.tile_rows.push_back(std::atoll(argv[++i]));
+    } else if (argument == "--top" && i + 1 < argc) {
+      weight_only.wants_sweep = true;
+      weight_only.top = std::atoll(argv[++i]);
     } else if (argument == "--sweep") {
       weight_only.wants_sweep = true;
     } else if (argument == "--no-checks") {
@@ -198,7 +201,7 @@ int main(int argc, char** argv) {
                    "usage: gpu_check [--only PART]... [--case NAME] [--no-times] [--json FILE]\n"
                    "PART: header, casts, memory, matmul, cast-times, weight-only\n"
                    "weight-only: [--format SCHEME]... [--shape N K]... [-m M]... [--sweep] "
-                   "[--schedule TEXT] [--rows N] "
+                   "[--top N] [--schedule TEXT] [--rows N] "
                    "[--no-checks]\n");
       return 2;
     }

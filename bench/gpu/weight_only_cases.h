@@ -16,7 +16,8 @@ struct WeightOnlyOptions {
   std::vector<int64_t> ms;                          // Empty: 1, 16.
   bool wants_checks = true;
   bool wants_times = true;
-  bool wants_sweep = false;        // Times every schedule, not only the chosen one.
+  int64_t top = 0;           // Of a sweep, only so many, those of least predicted time; 0: all.
+  bool wants_sweep = false;  // Times every schedule, not only the chosen one.
   std::vector<int64_t> tile_rows;  // Empty: what choose_tile_rows() says.
   std::string schedule;            // Of a sweep, only those whose text contains this: "w4x4 s3".
 };

@@ -49,6 +49,11 @@ class KernelBuilder {
   /// The shape of a shared or register tile. Pre: the tile was built without a mistake.
   const std::vector<int64_t>& shape_of(Tile tile) const { return program_.type_of(tile.id).shape; }
 
+  /// The element of a tile. Pre: as above.
+  const numeric::ElementFormat& element_of(Tile tile) const {
+    return program_.type_of(tile.id).element;
+  }
+
   /// The general form of every instruction: attributes in the order of the table, monostate for
   /// those left out. The result, if the instruction has one, is laid out by inference unless `at`.
   Tile emit(Opcode opcode, std::vector<Tile> operands, std::vector<Attribute> attributes,

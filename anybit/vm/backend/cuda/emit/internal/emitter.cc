@@ -91,6 +91,17 @@ Emitter::Emitter(const Program& program, const SharedPlan& shared, const EmitOpt
       if (program.type_of(id).space == MemorySpace::kRegister) wgmma_registers_.insert(id);
     }
   });
+  definitions_.resize(program.values.size());
+  std::vector<ValueId> changed;
+  for_each_statement(program.body, [&](const Statement& statement) {
+    if (statement.kind != StatementKind::kInstruction) return;
+    const Instruction& instruction = statement.instruction;
+    if (instruction.result != kNoValue) definitions_[instruction.result] = &instruction;
+    if ((instruction_info(instruction.opcode).effects & kWritesRegister) != 0) {
+      changed.push_back(instruction.operands[0]);
+    }
+  });
+  for (const ValueId id : changed) definitions_[id] = nullptr;
 }
 
 void Emitter::append(const std::string& text) {

@@ -61,6 +61,9 @@ class Emitter {
   /// The C++ text of a scalar expression; operands are in parentheses where needed.
   std::string scalar(const Expr& expr) const;
 
+  /// The instruction that defines a tile which nothing changes afterwards; null: none such.
+  const Instruction* constant_definition(ValueId id) const { return definitions_[id]; }
+
   /// The array of words of a register tile, and how many it has.
   std::string tile(ValueId id) const;
   int64_t num_words(const TensorType& type) const;
@@ -137,6 +140,7 @@ class Emitter {
   std::vector<std::string> function_order_;
   std::map<std::string, std::string> thread_sums_;
   std::vector<std::string> variable_names_, tile_names_;
+  std::vector<const Instruction*> definitions_;  // By tile; null where `assign` changes it.
   std::vector<std::string> notes_;
   std::vector<ValueId> tiles_in_scope_;
   std::set<ValueId> wgmma_registers_;

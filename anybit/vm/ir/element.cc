@@ -18,6 +18,7 @@ Result<ElementFormat> parse_tile_element(std::string_view text) {
 std::string tile_element_name(const ElementFormat& format) {
   if (format == kInt32) return "int32";
   if (format == kUint32) return "uint32";
+  if (format == kBarrierElement) return "barrier";
   return numeric::element_name(format);
 }
 

@@ -14,6 +14,10 @@ inline constexpr numeric::ElementFormat kInt32 = numeric::int_format(32);
 inline constexpr numeric::ElementFormat kUint32 = numeric::uint_format(32);
 inline constexpr numeric::ElementFormat kBool = numeric::uint_format(1);
 
+/// The element of tiles of barriers (alloc_barrier): 64 bits that only barrier instructions use.
+/// No text names it but the declaration of such a tile.
+inline constexpr numeric::ElementFormat kBarrierElement = numeric::uint_format(64);
+
 /// numeric::parse_element_format, and "int32", "uint32", "bool" (uint1).
 /// Errors: kInvalidArgument.
 Result<numeric::ElementFormat> parse_tile_element(std::string_view text);

@@ -4,10 +4,12 @@
 #include <bit>
 #include <map>
 #include <numeric>
+#include <set>
 
 #include "anybit/layout/bank_conflicts.h"
 #include "anybit/layout/register_layout_ops.h"
 #include "anybit/vm/ir/instruction_info.h"
+#include "anybit/vm/ir/wgmma.h"
 
 namespace anybit::vm {
 
@@ -15,7 +17,8 @@ using layout::Swizzle;
 
 namespace {
 
-constexpr int64_t kAlignment = 128;  // Bytes; of every allocation.
+constexpr int64_t kAlignment = 128;  // Bytes; of every allocation, at least.
+constexpr int64_t kPeriod = 1024;    // Of those that bulk copies and wgmma use: of swizzles.
 
 std::vector<int64_t> row_major(const std::vector<int64_t>& shape) {
   std::vector<int64_t> strides(shape.size(), 1);
@@ -82,6 +85,8 @@ class Planner {
       if (s.kind != StatementKind::kInstruction) return;
       if (s.instruction.opcode == Opcode::kAllocShared) {
         lives_[s.instruction.result].begin = position_;
+      } else if (s.instruction.opcode == Opcode::kAllocBarrier) {
+        lives_[s.instruction.result].begin = 0;  // They are made when the kernel begins.
       } else if (s.instruction.opcode == Opcode::kFreeShared) {
         lives_[s.instruction.operands[0]].end = position_;
       }
@@ -90,6 +95,7 @@ class Planner {
 
   Status visit(const Instruction& instruction) {
     switch (instruction.opcode) {
+      case Opcode::kAllocBarrier:
       case Opcode::kAllocShared: return allocate(instruction.result);
       case Opcode::kSliceShared: return slice(instruction);
       case Opcode::kReshapeShared: return reshape(instruction);
@@ -104,6 +110,9 @@ class Planner {
       }
       case Opcode::kLoadShared: note(instruction.operands[0], instruction.result); return {};
       case Opcode::kStoreShared: note(instruction.operands[0], instruction.operands[1]); return {};
+      case Opcode::kWgmma: return require(instruction);
+      case Opcode::kCopyBulk: bulk_.insert(plan_.view(instruction.operands[0]).storage); return {};
+      case Opcode::kStoreBulk: bulk_.insert(plan_.view(instruction.operands[1]).storage); return {};
       default: return {};
     }
   }
@@ -195,9 +204,47 @@ class Planner {
     accesses_[view.storage].push_back({&*program_.type_of(tile).register_layout, view.strides});
   }
 
+  /// Operands of wgmma lie as the tensor cores read them.
+  Status require(const Instruction& instruction) {
+    const InstructionView view{program_, instruction, program_.num_threads()};
+    ANYBIT_ASSIGN(const WgmmaPlan wgmma,
+                  plan_wgmma(view, *view.operand(kWgmmaSum).register_layout));
+    for (const size_t i : {kWgmmaA, kWgmmaB}) {
+      if (view.operand(i).space != MemorySpace::kShared) continue;
+      const ValueId id = instruction.operands[i];
+      const Result<WgmmaOperand> operand = shared_wgmma_operand(view, wgmma, i, plan_.view(id));
+      if (!operand) {
+        return with_context(operand.error(), fmt::format("wgmma: %{}", program_.values[id].name));
+      }
+      ANYBIT_TRY(require(plan_.view(id).storage, *operand));
+    }
+    return {};
+  }
+
+  Status require(ValueId storage, const WgmmaOperand& operand) {
+    const auto [known, is_new] = required_.emplace(storage, operand);
+    const bool is_annotated = program_.type_of(storage).shared_layout.has_value();
+    const layout::Swizzle& found =
+        is_annotated ? plan_.view(storage).swizzle : known->second.swizzle;
+    if (found == operand.swizzle) return {};
+    return fail(ErrorCode::kUnsupported,
+                "wgmma needs swizzle({}, {}, {}) of %{}, found swizzle({}, {}, {})",
+                operand.swizzle.base, operand.swizzle.bits, operand.swizzle.shift,
+                program_.values[storage].name, found.base, found.bits, found.shift);
+  }
+
   void choose(ValueId id) {
     const TensorType& type = program_.type_of(id);
-    if (type.shared_layout) return;
+    if (type.shared_layout || type.element == kBarrierElement) return;
+    if (const auto required = required_.find(id); required != required_.end()) {
+      plan_.views[id].swizzle = required->second.swizzle;
+      return;
+    }
+    if (bulk_.contains(id)) {
+      plan_.views[id].swizzle =
+          bulk_swizzle(bulk_span_bytes(type.shape, type.element.bits), type.element.bits);
+      return;
+    }
     plan_.views[id].swizzle = best_swizzle(accesses_[id], type.element.bits, type.num_elements());
   }
 
@@ -210,6 +257,11 @@ class Planner {
         view.swizzle.bits == 0 ? 1 : int64_t{1} << (view.swizzle.base + view.swizzle.bits);
     const int64_t elements = (last / block + 1) * block;
     return (elements * type.element.bits + 7) / 8;
+  }
+
+  int64_t alignment_of(ValueId id) const {
+    const bool is_periodic = bulk_.contains(id) || required_.contains(id);
+    return is_periodic ? kPeriod : kAlignment;
   }
 
   /// First fit in program order among allocations that live at the same time.
@@ -225,10 +277,11 @@ class Planner {
                            plan_.view(other).byte_offset + size_bytes(other));
       }
       std::sort(taken.begin(), taken.end());
+      const int64_t alignment = alignment_of(id);
       int64_t offset = 0;
       for (const auto& [begin, end] : taken) {
         if (offset + size <= begin) break;
-        offset = std::max(offset, (end + kAlignment - 1) / kAlignment * kAlignment);
+        offset = std::max(offset, (end + alignment - 1) / alignment * alignment);
       }
       plan_.views[id].byte_offset = offset;
       plan_.total_bytes = std::max(plan_.total_bytes, offset + size);
@@ -241,11 +294,20 @@ class Planner {
   SharedPlan plan_;
   std::vector<ValueId> allocations_;
   std::map<ValueId, Life> lives_;
+  std::set<ValueId> bulk_;  // Allocations that bulk copies use.
   std::map<ValueId, std::vector<SharedTraffic>> accesses_;
+  std::map<ValueId, WgmmaOperand> required_;  // Of allocations.
   int64_t position_ = 0;
 };
 
 }  // namespace
+
+Result<WgmmaOperand> shared_wgmma_operand(const InstructionView& view, const WgmmaPlan& plan,
+                                          size_t operand, const SharedView& shared) {
+  const bool is_a = operand == kWgmmaA;
+  return wgmma_operand(*plan.atom, shared.strides[is_a ? 0 : 1], shared.strides[is_a ? 1 : 0],
+                       is_a ? kWgmmaRows : plan.n, view.operand(kWgmmaB).shape[0]);
+}
 
 Swizzle best_swizzle(const std::vector<SharedTraffic>& traffic, int bits, int64_t num_elements) {
   if (traffic.empty() || bits % 8 != 0) return {};
@@ -274,6 +336,39 @@ Swizzle best_swizzle(const std::vector<SharedTraffic>& traffic, int bits, int64_
     }
   }
   return best;
+}
+
+int bulk_span_bytes(const std::vector<int64_t>& shape, int bits) {
+  const int64_t row_bytes = shape.back() * bits / 8;
+  return row_bytes == 128 || row_bytes == 64 || row_bytes == 32 ? static_cast<int>(row_bytes) : 0;
+}
+
+Swizzle bulk_swizzle(int span_bytes, int bits) {
+  if (span_bytes == 0) return {};
+  constexpr int kChunkBits = 128, kLineChunks = 8;  // Lines of 128 bytes, chunks of 16.
+  return {std::countr_zero(static_cast<unsigned>(kChunkBits / bits)),
+          std::countr_zero(static_cast<unsigned>(span_bytes / 16)),
+          std::countr_zero(static_cast<unsigned>(kLineChunks))};
+}
+
+Result<int> bulk_box_span(const SharedView& view, const std::vector<int64_t>& shape, int bits) {
+  const std::vector<int64_t> dense = row_major(shape);
+  for (size_t d = 0; d < shape.size(); ++d) {
+    if (shape[d] == 1 || view.strides[d] == dense[d]) continue;
+    return fail(ErrorCode::kUnsupported,
+                "a tile {} under strides {}: bulk copies need row-major tiles without gaps",
+                shape_text(shape), shape_text(view.strides));
+  }
+  for (const int span : {0, 32, 64, 128}) {
+    if (!(view.swizzle == bulk_swizzle(span, bits))) continue;
+    if (span > 0 && shape.back() * bits / 8 > span) {
+      return fail(ErrorCode::kUnsupported, "rows of {} bytes under a swizzle of {}",
+                  shape.back() * bits / 8, span);
+    }
+    return span;
+  }
+  return fail(ErrorCode::kUnsupported, "swizzle({},{},{}) is none of the TMA's", view.swizzle.base,
+              view.swizzle.bits, view.swizzle.shift);
 }
 
 Result<SharedPlan> plan_shared_memory(const Program& program) { return Planner(program).run(); }

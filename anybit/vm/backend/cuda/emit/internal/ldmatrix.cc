@@ -3,6 +3,7 @@
 #include <numeric>
 
 #include "anybit/layout/register_layout_ops.h"
+#include "anybit/vm/backend/cuda/emit/internal/memory_access.h"
 
 namespace anybit::vm::cuda {
 namespace {
@@ -144,15 +145,8 @@ bool emit_ldmatrix(Emitter& out, const InstructionView& view) {
   out.line("const ab::u32 {} = (ab::u32)({});", at, lane_row(out, *grid, shared, group));
   out.line("ab::u32 {}[{}];", out.tile(tile), out.num_words(type));
   for (int64_t first = 0; first < matrices; first += group) {
-    const int64_t constant = grid->linear(first);
-    std::string linear = constant == 0 ? at : fmt::format("({} + {})", at, constant);
-    if (shared.swizzle.bits > 0) {
-      linear = fmt::format("ab::swizzle<{}, {}, {}>({})", shared.swizzle.base, shared.swizzle.bits,
-                           shared.swizzle.shift, linear);
-    }
-    out.line("ab::ldmatrix_x{}{}({} + {}, smem + {} + {}{});", group,
-             grid->form.transposed ? "_trans" : "", out.tile(tile), first, shared.byte_offset,
-             linear, bits == 8 ? "" : fmt::format(" * {}", bits / 8));
+    out.line("ab::ldmatrix_x{}{}({} + {}, {});", group, grid->form.transposed ? "_trans" : "",
+             out.tile(tile), first, shared_address(shared, bits, at, grid->linear(first)));
   }
   return true;
 }

@@ -205,14 +205,20 @@ SharedAccess::SharedAccess(Emitter& out, const SharedView& shared, int bits,
            shared_.swizzle.bits, shared_.swizzle.shift, first_);
 }
 
+namespace {
+
+/// The byte of element `linear`, an expression.
+std::string bytes_of(const std::string& linear, int bits) {
+  if (bits == 8) return linear;
+  return bits % 8 == 0 ? fmt::format("{} * {}", linear, bits / 8)
+                       : fmt::format("{} * {} / 8", linear, bits);
+}
+
+}  // namespace
+
 std::string SharedAccess::swizzled(int64_t constant) const {
   const layout::Swizzle& swizzle = shared_.swizzle;
-  if (swizzled_.empty() || (constant & first_bits_) != 0) {
-    const std::string linear = constant == 0 ? first_ : fmt::format("({} + {})", first_, constant);
-    if (swizzle.bits == 0) return linear;
-    return fmt::format("ab::swizzle<{}, {}, {}>({})", swizzle.base, swizzle.bits, swizzle.shift,
-                       linear);
-  }
+  if (swizzled_.empty() || (constant & first_bits_) != 0) return {};
   // Without bits in common, the sum is an exclusive or, and the swizzle of it the exclusive or of
   // both swizzles. What of the constant's cannot meet a bit of the other's is an addition again,
   // which costs nothing in an address.
@@ -229,11 +235,29 @@ std::string SharedAccess::address(int64_t r) const {
   const layout::Dims x = layout_.coordinates(0, r * plan_.count);
   int64_t constant = 0;
   for (int d = 0; d < x.size(); ++d) constant += x[d] * shared_.strides[d];
-  const std::string linear = swizzled(constant);
-  const std::string bytes = bits_ == 8       ? linear
-                            : bits_ % 8 == 0 ? fmt::format("{} * {}", linear, bits_ / 8)
-                                             : fmt::format("{} * {} / 8", linear, bits_);
-  return fmt::format("smem + {} + {}", shared_.byte_offset, bytes);
+  const std::string address = swizzled(constant);
+  return address.empty()
+             ? shared_address(shared_, bits_, first_, constant)
+             : fmt::format("smem + {} + {}", shared_.byte_offset, bytes_of(address, bits_));
+}
+
+std::string shared_address(const SharedView& shared, int bits, const std::string& first,
+                           int64_t constant) {
+  const layout::Swizzle& swizzle = shared.swizzle;
+  // swizzle(x + c) is swizzle(x) + c for multiples c of what it reads and writes: few swizzles have
+  // to be computed, and the rest fits into the instruction.
+  int64_t bytes_after = shared.byte_offset;
+  if (swizzle.bits > 0 && bits % 8 == 0) {
+    const int64_t period = int64_t{1} << (swizzle.base + swizzle.shift + swizzle.bits);
+    bytes_after += constant / period * period * bits / 8;
+    constant %= period;
+  }
+  std::string linear = constant == 0 ? first : fmt::format("({} + {})", first, constant);
+  if (swizzle.bits > 0) {
+    linear = fmt::format("ab::swizzle<{}, {}, {}>({})", swizzle.base, swizzle.bits, swizzle.shift,
+                         linear);
+  }
+  return fmt::format("smem + {} + {}", bytes_after, bytes_of(linear, bits));
 }
 
 namespace {

@@ -69,7 +69,7 @@ class SharedAccess {
   std::string address(int64_t r) const;
 
  private:
-  /// Where element first + constant stands, as an expression.
+  /// Where element first + constant stands, from `swizzled_`; empty: that does not give it.
   std::string swizzled(int64_t constant) const;
 
   const SharedView& shared_;
@@ -81,6 +81,11 @@ class SharedAccess {
   int64_t first_bits_ = 0;
   std::string swizzled_;
 };
+
+/// The shared byte address of element `first` + `constant`, before the swizzle, of the allocation
+/// of `shared`: a u32 expression. Pre: constant >= 0.
+std::string shared_address(const SharedView& shared, int bits, const std::string& first,
+                           int64_t constant);
 
 /// Text that reads run r into the words of a tile, or writes it from them; `address` is a pointer
 /// or shared address. `space` is "global" or "shared"; `suffix` goes into the template arguments.

@@ -71,6 +71,7 @@ Emitter::Emitter(const Program& program, const SharedPlan& shared, const EmitOpt
       shared_(shared),
       options_(options),
       scalars_(program),
+      tile_ranges_(program),
       num_threads_(program.num_threads()) {
   std::set<std::string> taken;
   for (const char* builtin : {"block_x", "block_y", "block_z", "grid_x", "grid_y", "grid_z"}) {

@@ -14,6 +14,7 @@
 #include "anybit/vm/ir/instruction_info.h"
 #include "anybit/vm/pass/scalar_analysis.h"
 #include "anybit/vm/pass/shared_plan.h"
+#include "anybit/vm/pass/tile_range.h"
 
 namespace anybit::vm::cuda {
 
@@ -31,6 +32,7 @@ class Emitter {
 
   const Program& program() const { return program_; }
   const ScalarAnalysis& scalars() const { return scalars_; }
+  const TileRanges& tile_ranges() const { return tile_ranges_; }
   const SharedPlan& shared_plan() const { return shared_; }
   int architecture() const { return options_.architecture; }
 
@@ -135,6 +137,7 @@ class Emitter {
   const SharedPlan& shared_;
   const EmitOptions options_;
   ScalarAnalysis scalars_;
+  TileRanges tile_ranges_;
   std::string body_, prologue_;
   std::map<std::string, std::string> functions_;
   std::vector<std::string> function_order_;

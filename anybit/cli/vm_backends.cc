@@ -78,7 +78,8 @@ Status emit(const EmitCommandOptions& options) {
     return fail(ErrorCode::kInvalidArgument, "--arch {}: expected sm_80, sm_90a or the like",
                 options.arch);
   }
-  ANYBIT_ASSIGN(const vm::LoweredProgram lowered, vm::lower(std::move(program)));
+  ANYBIT_ASSIGN(const vm::LoweredProgram lowered,
+                vm::lower(std::move(program), {.architecture = architecture}));
   ANYBIT_ASSIGN(const vm::cuda::EmittedKernel emitted,
                 vm::cuda::emit_cuda(lowered.program, {.architecture = architecture}));
   OrderedJson json = {{"kernel", emitted.name},

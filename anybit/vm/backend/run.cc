@@ -153,7 +153,8 @@ Status run_program(Backend backend, const Program& program,
                    std::span<const LaunchArgument> arguments, const RunOptions& options) {
   ANYBIT_TRY(check_arguments(program, arguments));
   if (backend == Backend::kCuda) return run_cuda_program(program, arguments);
-  ANYBIT_ASSIGN(const LoweredProgram lowered, lower(program));
+  ANYBIT_ASSIGN(const LoweredProgram lowered,
+                lower(program, {.architecture = options.architecture}));
   if (backend == Backend::kEmulated) {
     return run_emulated_program(lowered.program, arguments, options);
   }

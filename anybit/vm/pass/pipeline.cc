@@ -5,6 +5,7 @@
 #include "anybit/vm/pass/dead_code.h"
 #include "anybit/vm/pass/fold.h"
 #include "anybit/vm/pass/pipeline_loops.h"
+#include "anybit/vm/pass/select_wgmma.h"
 
 namespace anybit::vm {
 namespace {
@@ -28,10 +29,19 @@ Result<Program> run_pipeline_loops(Program program, PassNotes& notes) {
   return program;
 }
 
-constexpr std::array<PassInfo, 4> kPasses = {{
+Result<Program> run_select_wgmma(Program program, PassNotes& notes) {
+  std::vector<Remark> remarks;
+  ANYBIT_ASSIGN(program, select_wgmma(std::move(program), notes.architecture, &remarks));
+  for (Remark& remark : remarks) notes.remarks.emplace_back("select-wgmma", std::move(remark));
+  return program;
+}
+
+constexpr std::array<PassInfo, 5> kPasses = {{
     {"fold", "replaces lets that are literals, simplifies scalars, resolves known branches",
      VerifyStage::kBeforeLayouts, run_fold},
     {"dead-code", "removes what nobody reads", VerifyStage::kBeforeLayouts, run_dead_code},
+    {"select-wgmma", "puts products marked unit=wgmma on the warpgroups' tensor cores",
+     VerifyStage::kBeforeLayouts, run_select_wgmma},
     {"layouts", "gives every register tile a layout and inserts convert_layout",
      VerifyStage::kWithLayouts, run_layout_inference},
     {"pipeline-loops", "loads ahead in loops marked pipeline(n)", VerifyStage::kWithLayouts,
@@ -45,6 +55,7 @@ std::span<const PassInfo> passes() { return kPasses; }
 Result<LoweredProgram> lower(Program program, const LoweringOptions& options) {
   LoweredProgram lowered;
   lowered.program = std::move(program);
+  lowered.notes.architecture = options.architecture;
   for (const PassInfo& pass : kPasses) {
     Result<Program> next = pass.run(std::move(lowered.program), lowered.notes);
     if (next && options.verify_after_each) {

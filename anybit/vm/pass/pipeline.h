@@ -15,8 +15,9 @@
 
 namespace anybit::vm {
 
-/// What passes have to say besides the program.
+/// What passes know of the target, and what they have to say besides the program.
 struct PassNotes {
+  int architecture = 90;  // Compute capability times ten, of the target.
   std::vector<LayoutDecision> layouts;
   std::vector<std::pair<std::string_view, Remark>> remarks;  // With the name of the pass.
 };
@@ -32,6 +33,7 @@ struct PassInfo {
 std::span<const PassInfo> passes();
 
 struct LoweringOptions {
+  int architecture = 90;  // Compute capability times ten, of the target.
   /// Called after each pass, if set.
   std::function<void(const PassInfo& pass, const Program& program)> after_pass = nullptr;
   bool verify_after_each = false;

@@ -52,7 +52,8 @@ Result<Cubin> compile_kernel(const Compiler& compiler, const EmittedKernel& kern
 Result<CudaProgram> CudaProgram::load(const Device& device, const Compiler& compiler,
                                       Program program, const CubinCache* cache) {
   const std::string name = program.name, arch = device.properties().architecture();
-  Result<LoweredProgram> lowered = lower(std::move(program));
+  Result<LoweredProgram> lowered =
+      lower(std::move(program), {.architecture = architecture_number(arch)});
   if (!lowered) return with_context(lowered.error(), name);
   Result<EmittedKernel> emitted =
       emit_cuda(lowered->program, {.architecture = architecture_number(arch)});

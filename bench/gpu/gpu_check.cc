@@ -1,7 +1,7 @@
 // Checks and measures the tile VM on a GPU: the device header against its emulation, casts of every
 // format bit for bit, the memory-bound kernels and matrix products against double precision and the
 // floor.
-//   gpu_check [--only header|casts|memory|cast-times|matmul] [--no-times] [--json FILE]
+//   gpu_check [--only header|casts|memory|cast-times|matmul|fuzz|tune] [--no-times] [--json FILE]
 //   --case NAME: only the checks whose name contains this
 #include <unistd.h>
 
@@ -14,6 +14,7 @@
 #include "anybit/vm/backend/cuda/device_selfcheck.h"
 #include "anybit/vm/backend/cuda/device_source.h"
 #include "gpu_case.h"
+#include "gpu_parts.h"
 
 namespace anybit::bench {
 namespace {
@@ -90,8 +91,57 @@ void check_header(const GpuContext& context, const std::string& wanted, Report& 
   }
 }
 
-int run(const std::vector<std::string>& only, bool wants_times, const std::string& json_path,
-        const std::string& wanted_case) {
+struct CheckOptions {
+  std::vector<std::string> only;
+  bool wants_times = true;
+  std::string json_path, wanted_case;
+  uint64_t first_seed = 1, num_seeds = 300;  // Of fuzz.
+  std::string commit = "unknown";            // Of tune's entries.
+  double budget = 60;                        // Seconds of tune for each shape.
+};
+
+void check_fuzz(const GpuContext& context, const CheckOptions& options, Report& report) {
+  const FuzzSummary summary = fuzz_on_gpu(context, options.first_seed, options.num_seeds);
+  GpuRow row;
+  row.name = fmt::format("fuzz: {} programs from seed {}, {} refused by code generation",
+                         summary.programs, options.first_seed, summary.refused);
+  for (const std::string& problem : summary.problems) row.problem += problem + "; ";
+  if (summary.refused * 4 > summary.programs) row.problem += "too many are refused";
+  report.add(row, 0);
+}
+
+void check_tune(const GpuContext& context, const CheckOptions& options, Report& report) {
+  vm::ScheduleTable table;
+  for (const TuneRow& tuned : tune_on_gpu(context, context.cache, options.commit, options.budget)) {
+    GpuRow row;
+    row.name = fmt::format("tune {} {}", tuned.kernel, to_string(tuned.sizes));
+    if (!tuned.result) {
+      row.problem = tuned.result.error().message;
+    } else {
+      row.name += ": " + to_string(tuned.result->best.schedule);
+      row.microseconds = tuned.result->best.microseconds;
+      table.put(tuned.result->best);
+    }
+    report.add(row, 0);
+    if (!tuned.result) continue;
+    auto& json = report.rows.back();
+    json["best_of_first_five_us"] = tuned.best_of_first_five;
+    for (const vm::TunedCandidate& candidate : tuned.result->candidates) {
+      json["candidates"].push_back({{"schedule", to_string(candidate.schedule)},
+                                    {"us", candidate.microseconds},
+                                    {"estimated_us", candidate.estimate.microseconds},
+                                    {"rank", candidate.rank + 1},
+                                    {"registers", candidate.registers},
+                                    {"spill_bytes", candidate.spill_bytes},
+                                    {"problem", candidate.problem}});
+    }
+  }
+  std::printf("%s", to_string(table).c_str());
+}
+
+int run(const CheckOptions& options) {
+  const std::vector<std::string>& only = options.only;
+  const std::string &json_path = options.json_path, &wanted_case = options.wanted_case;
   auto device = vm::cuda::Device::open();
   auto compiler = vm::cuda::Compiler::load();
   if (!device || !compiler) {
@@ -101,7 +151,7 @@ int run(const std::vector<std::string>& only, bool wants_times, const std::strin
   }
   auto stream = vm::cuda::Stream::create(*device);
   if (!stream) return 1;
-  GpuContext context{*device, std::move(*compiler), std::move(*stream), wants_times};
+  GpuContext context{*device, std::move(*compiler), std::move(*stream), options.wants_times};
   const auto wants = [&](const char* part) {
     return only.empty() || std::find(only.begin(), only.end(), part) != only.end();
   };
@@ -140,6 +190,8 @@ int run(const std::vector<std::string>& only, bool wants_times, const std::strin
     context.wants_times = false;
     run_casts(true);
   }
+  if (wants("fuzz")) check_fuzz(context, options, report);
+  if (wants("tune")) check_tune(context, options, report);
   std::printf("%s: %d right, %d wrong\n", context.device.properties().name.c_str(),
               report.num_right, report.num_wrong);
   if (!json_path.empty()) {
@@ -155,25 +207,33 @@ int run(const std::vector<std::string>& only, bool wants_times, const std::strin
 }  // namespace anybit::bench
 
 int main(int argc, char** argv) {
-  std::vector<std::string> only;
-  bool wants_times = true;
-  std::string json_path, wanted_case;
+  anybit::bench::CheckOptions options;
   for (int i = 1; i < argc; ++i) {
     const std::string argument = argv[i];
     if (argument == "--no-times") {
-      wants_times = false;
+      options.wants_times = false;
     } else if (argument == "--only" && i + 1 < argc) {
-      only.emplace_back(argv[++i]);
+      options.only.emplace_back(argv[++i]);
     } else if (argument == "--case" && i + 1 < argc) {
-      wanted_case = argv[++i];
+      options.wanted_case = argv[++i];
     } else if (argument == "--json" && i + 1 < argc) {
-      json_path = argv[++i];
+      options.json_path = argv[++i];
+    } else if (argument == "--seeds" && i + 1 < argc) {
+      options.num_seeds = std::strtoull(argv[++i], nullptr, 10);
+    } else if (argument == "--first" && i + 1 < argc) {
+      options.first_seed = std::strtoull(argv[++i], nullptr, 10);
+    } else if (argument == "--commit" && i + 1 < argc) {
+      options.commit = argv[++i];
+    } else if (argument == "--budget" && i + 1 < argc) {
+      options.budget = std::strtod(argv[++i], nullptr);
     } else {
-      std::fprintf(stderr,
-                   "usage: gpu_check [--only PART]... [--case NAME] [--no-times] [--json FILE]\n"
-                   "PART: header, casts, memory, matmul, cast-times\n");
+      std::fprintf(
+          stderr,
+          "usage: gpu_check [--only PART]... [--case NAME] [--no-times] [--json FILE]\n"
+          "                 [--seeds N] [--first SEED] [--commit NAME] [--budget SECONDS]\n"
+          "PART: header, casts, memory, matmul, cast-times, fuzz, tune\n");
       return 2;
     }
   }
-  return anybit::bench::run(only, wants_times, json_path, wanted_case);
+  return anybit::bench::run(options);
 }

@@ -159,18 +159,15 @@ ScheduleCost schedule_cost(const WeightOnlyFormat& format, const WeightOnlySched
   return cost;
 }
 
-int64_t choose_tile_rows(const WeightOnlyFormat& format, int64_t n, int64_t k, int num_sms) {
-  // What a single row of activations takes decides: all products share the packing.
-  int64_t best = 16;
-  double least = 0;
-  for (const int64_t rows : {64, 32, 16}) {
-    const auto chosen = choose_schedule(format, rows, {1, n, k}, num_sms);
-    if (chosen && (least == 0 || chosen->cost.microseconds < 0.97 * least)) {
-      best = rows;
-      least = chosen->cost.microseconds;
-    }
+int64_t choose_tile_rows(const WeightOnlyFormat& format, int64_t n, int num_sms) {
+  // Measured: 32 rows leave registers for 16 columns of sums; short groups want more codes under
+  // a lane's scales. A tile for almost every SM comes first.
+  const bool has_short_groups = format.group_size > 0 && format.group_size <= 32;
+  for (const int64_t rows : {64, 32}) {
+    if (rows == 64 && !has_short_groups) continue;
+    if (n >= rows * num_sms * 7 / 8) return rows;
   }
-  return best;
+  return 16;
 }
 
 Result<ChosenSchedule> choose_schedule(const WeightOnlyFormat& format, int64_t rows,

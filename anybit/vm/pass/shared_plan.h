@@ -1,12 +1,11 @@
-// Where shared tiles lie: their strides and swizzle, chosen so that banks do not conflict, and
-// their place in the CTA's shared memory, which tiles that do not live at the same time share.
+// Where shared tiles lie: their strides and swizzle, and their place in the CTA's shared memory,
+// which tiles that do not live at the same time share.
 #pragma once
 
 #include <string>
 #include <vector>
 
 #include "anybit/base/result.h"
-#include "anybit/layout/register_layout.h"
 #include "anybit/layout/shared_layout.h"
 #include "anybit/vm/ir/program.h"
 #include "anybit/vm/pass/scalar_analysis.h"
@@ -30,20 +29,8 @@ struct SharedPlan {
   const SharedView& view(ValueId id) const { return views[static_cast<size_t>(id)]; }
 };
 
-/// A register tile that is read from or written to shared memory under these strides.
-struct SharedTraffic {
-  const layout::RegisterLayout* layout = nullptr;
-  std::vector<int64_t> strides = {};
-};
-
-/// The swizzle under which all of `traffic` costs the fewest cycles; of equals the one with the
-/// fewest bits. `bits` of an element, `num_elements` of the shared tile.
-layout::Swizzle best_swizzle(const std::vector<SharedTraffic>& traffic, int bits,
-                             int64_t num_elements);
-
-/// Plans the shared memory of a program. Annotated layouts stay; others are row-major with the
-/// swizzle that costs the fewest bank conflicts over all accesses of the tile (the first of equals:
-/// none, then the fewest bits).
+/// Plans the shared memory of a program: tiles are row-major, or as they are annotated (by hand, or
+/// by swizzle_choice.h).
 /// Pre: verify(program, kWithLayouts) passes.
 /// Errors: kUnsupported for layouts, reshapes and slices that strides cannot express.
 Result<SharedPlan> plan_shared_memory(const Program& program);

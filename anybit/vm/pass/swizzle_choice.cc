@@ -1,0 +1,137 @@
+#include "anybit/vm/pass/swizzle_choice.h"
+
+#include <algorithm>
+#include <bit>
+#include <map>
+#include <numeric>
+
+#include "anybit/layout/bank_conflicts.h"
+#include "anybit/layout/register_layout_ops.h"
+#include "anybit/vm/pass/shared_plan.h"
+
+namespace anybit::vm {
+
+using layout::Swizzle;
+
+namespace {
+
+/// Elements a thread accesses at once under a swizzle that keeps 2^base neighbours together.
+int64_t access_run(const SharedTraffic& access, int bits, int64_t base) {
+  if (access.strides.back() != 1) return 1;
+  int64_t run = layout::contiguous_local_run(*access.layout);
+  while (run > 1 && (run * bits > 128 || run > (int64_t{1} << base))) run /= 2;
+  return run;
+}
+
+int64_t access_cycles(const SharedTraffic& access, int bits, const Swizzle& swizzle, int64_t run) {
+  std::vector<int64_t> addresses;
+  const int64_t lanes = std::min<int64_t>(kWarpSize, access.layout->num_threads());
+  for (int64_t t = 0; t < lanes; ++t) {
+    const layout::Dims x = access.layout->coordinates(t, 0);
+    int64_t linear = 0;
+    for (int d = 0; d < x.size(); ++d) linear += x[d] * access.strides[static_cast<size_t>(d)];
+    addresses.push_back(swizzle.apply(linear) * bits / 8);
+  }
+  // As wide as every lane's address allows; narrower accesses take more of them.
+  int64_t width = run * bits / 8;
+  for (const int64_t address : addresses) width = std::gcd(width, address);
+  const int64_t repeats = access.layout->local_size() * bits / 8 / width;
+  return layout::num_wavefronts(addresses, static_cast<int>(width)) * repeats;
+}
+
+int64_t total_cycles(const std::vector<SharedTraffic>& traffic, int bits, const Swizzle& swizzle) {
+  int64_t cycles = 0;
+  for (const SharedTraffic& access : traffic) {
+    const int64_t run = access_run(access, bits, swizzle.bits == 0 ? 30 : swizzle.base);
+    cycles += access_cycles(access, bits, swizzle, run);
+  }
+  return cycles;
+}
+
+/// What happens to the tile of one alloc_shared.
+struct TileTraffic {
+  std::vector<SharedTraffic> accesses;
+  bool is_copied_to = false;  // By copy_async.
+};
+
+std::map<ValueId, TileTraffic> traffic_of(const Program& program, const SharedPlan& plan) {
+  std::map<ValueId, TileTraffic> traffic;
+  for_each_statement(program.body, [&](const Statement& s) {
+    if (s.kind != StatementKind::kInstruction) return;
+    const Instruction& instruction = s.instruction;
+    const auto note = [&](ValueId shared, ValueId tile) {
+      const SharedView& view = plan.view(shared);
+      traffic[view.storage].accesses.push_back(
+          {&*program.type_of(tile).register_layout, view.strides});
+    };
+    if (instruction.opcode == Opcode::kLoadShared)
+      note(instruction.operands[0], instruction.result);
+    if (instruction.opcode == Opcode::kStoreShared) {
+      note(instruction.operands[0], instruction.operands[1]);
+    }
+    if (instruction.opcode == Opcode::kCopyAsync) {
+      traffic[plan.view(instruction.operands[0]).storage].is_copied_to = true;
+    }
+  });
+  return traffic;
+}
+
+}  // namespace
+
+Swizzle best_swizzle(const std::vector<SharedTraffic>& traffic, int bits, int64_t num_elements,
+                     bool keeps_vectors) {
+  if (traffic.empty() || bits % 8 != 0) return {};
+  const int top = static_cast<int>(std::bit_width(static_cast<uint64_t>(num_elements))) - 1;
+  const auto cost = [&](const Swizzle& swizzle) { return total_cycles(traffic, bits, swizzle); };
+  Swizzle best;
+  int64_t best_cost = cost(best);
+  const int widest = std::countr_zero(static_cast<uint64_t>(128 / bits));  // 16 bytes.
+  for (int count = 1; count <= 5; ++count) {
+    for (int base = widest; base >= (keeps_vectors ? widest : 0); --base) {
+      for (int shift = count; base + shift + count <= top; ++shift) {
+        const Swizzle candidate{base, count, shift};
+        const int64_t candidate_cost = cost(candidate);
+        if (candidate_cost < best_cost) {
+          best = candidate;
+          best_cost = candidate_cost;
+        }
+      }
+    }
+  }
+  return best;
+}
+
+Result<Program> choose_swizzles(Program program, std::vector<Remark>* remarks) {
+  ANYBIT_ASSIGN(const SharedPlan plan, plan_shared_memory(program));
+  const std::map<ValueId, TileTraffic> traffic = traffic_of(program, plan);
+  std::map<ValueId, Swizzle> chosen;
+  for_each_statement(program.body, [&](const Statement& s) {
+    if (s.kind != StatementKind::kInstruction || s.instruction.opcode != Opcode::kAllocShared)
+      return;
+    const ValueId id = s.instruction.result;
+    const TensorType& type = program.type_of(id);
+    const auto found = traffic.find(id);
+    if (type.shared_layout || found == traffic.end()) return;
+    const auto& [accesses, is_copied_to] = found->second;
+    const Swizzle swizzle =
+        best_swizzle(accesses, type.element.bits, type.num_elements(), is_copied_to);
+    if (swizzle.bits == 0) return;
+    chosen[id] = swizzle;
+    if (remarks == nullptr) return;
+    remarks->push_back(
+        {s.location.line,
+         fmt::format("%{}: a swizzle of {} bits; its {} accesses take {} cycles of a warp instead "
+                     "of {}",
+                     program.values[id].name, swizzle.bits, accesses.size(),
+                     total_cycles(accesses, type.element.bits, swizzle),
+                     total_cycles(accesses, type.element.bits, {}))});
+  });
+  for (const auto& [id, swizzle] : chosen) {
+    TensorType& type = program.type_of(id);
+    ANYBIT_ASSIGN(type.shared_layout,
+                  layout::row_major(layout::Dims(type.shape)).with_swizzle(swizzle));
+  }
+  return program;
+}
+
+}  // namespace anybit::vm

@@ -52,6 +52,7 @@ int64_t total_cycles(const std::vector<SharedTraffic>& traffic, int bits, const 
 struct TileTraffic {
   std::vector<SharedTraffic> accesses;
   bool is_copied_to = false;  // By copy_async.
+  bool is_bulk = false;       // Copied by the tensor memory accelerator.
 };
 
 std::map<ValueId, TileTraffic> traffic_of(const Program& program, const SharedPlan& plan) {
@@ -68,6 +69,9 @@ std::map<ValueId, TileTraffic> traffic_of(const Program& program, const SharedPl
       note(instruction.operands[0], instruction.result);
     if (instruction.opcode == Opcode::kStoreShared) {
       note(instruction.operands[0], instruction.operands[1]);
+    }
+    if (instruction.opcode == Opcode::kCopyBulk) {
+      traffic[plan.view(instruction.operands[0]).storage].is_bulk = true;
     }
     if (instruction.opcode == Opcode::kCopyAsync) {
       traffic[plan.view(instruction.operands[0]).storage].is_copied_to = true;
@@ -112,19 +116,21 @@ Result<Program> choose_swizzles(Program program, std::vector<Remark>* remarks) {
     const TensorType& type = program.type_of(id);
     const auto found = traffic.find(id);
     if (type.shared_layout || found == traffic.end()) return;
-    const auto& [accesses, is_copied_to] = found->second;
+    const TileTraffic& tile = found->second;
+    const int bits = type.element.bits;
     const Swizzle swizzle =
-        best_swizzle(accesses, type.element.bits, type.num_elements(), is_copied_to);
+        tile.is_bulk ? bulk_swizzle(bulk_span_bytes(type.shape, bits), bits)
+                     : best_swizzle(tile.accesses, bits, type.num_elements(), tile.is_copied_to);
     if (swizzle.bits == 0) return;
     chosen[id] = swizzle;
     if (remarks == nullptr) return;
-    remarks->push_back(
-        {s.location.line,
-         fmt::format("%{}: a swizzle of {} bits; its {} accesses take {} cycles of a warp instead "
-                     "of {}",
-                     program.values[id].name, swizzle.bits, accesses.size(),
-                     total_cycles(accesses, type.element.bits, swizzle),
-                     total_cycles(accesses, type.element.bits, {}))});
+    const std::string why =
+        tile.is_bulk ? " as bulk copies place it"
+                     : fmt::format("; its {} accesses take {} cycles of a warp instead of {}",
+                                   tile.accesses.size(), total_cycles(tile.accesses, bits, swizzle),
+                                   total_cycles(tile.accesses, bits, {}));
+    remarks->push_back({s.location.line, fmt::format("%{}: a swizzle of {} bits{}",
+                                                     program.values[id].name, swizzle.bits, why)});
   });
   for (const auto& [id, swizzle] : chosen) {
     TensorType& type = program.type_of(id);

@@ -108,6 +108,7 @@ AB_ATOMIC(atomic_max, i32, old < value ? value : old)
 AB_ATOMIC(atomic_max, u32, old < value ? value : old)
 AB_ATOMIC(atomic_or, u32, old | value)
 AB_ATOMIC(atomic_and, u32, old& value)
+AB_ATOMIC(atomic_xor, u32, old ^ value)
 AB_ATOMIC(atomic_exch, u32, value)
 #undef AB_ATOMIC
 

@@ -103,15 +103,30 @@ class Emitter {
   /// The byte address of the scratch area of shared memory, and its size so far.
   std::string scratch(int64_t bytes);
 
+  /// Between elect() and end_elect(), what is written runs in the first thread of those here.
+  void elect();
+  void end_elect();
+  bool is_elected() const { return is_elected_; }
+
+  /// `count` barriers from `first` bytes on in shared memory are made when the kernel begins.
+  void add_barriers(int64_t first, int64_t count, int64_t arrivals);
+  /// The kernel's parameter with the map of `global` for boxes of this shape and swizzle.
+  /// Errors: kUnsupported if the tensor is not known at launch, or its rows have gaps.
+  Result<std::string> tensor_map(ValueId global, std::vector<int64_t> box, int span_bytes);
+
   Status emit_block(const Block& block);
 
  private:
+  Status emit_elected(const Block& block, size_t& next);
+  Result<Expr> known_at_launch(const Expr& expr, std::string_view what) const;
+
   void append(const std::string& text);
   Status emit_statement(const Statement& statement);
   Status emit_for(const Statement& statement);
   Status emit_threads(const Statement& statement);
   Status emit_instruction(const Statement& statement);
   std::string scalar_call(const Expr& expr) const;
+  std::string preamble(size_t num_maps) const;
 
   const Program& program_;
   const CodePlan& plan_;
@@ -123,6 +138,10 @@ class Emitter {
   std::map<std::string, std::string> thread_sums_;
   std::vector<std::string> variable_names_, tile_names_;
   std::vector<std::string> notes_;
+  std::vector<TensorMapParameter> tensor_maps_;
+  std::vector<ValueId> tensor_map_values_;  // Whose they are.
+  std::string barriers_;                    // Text that makes them, for one thread.
+  bool is_elected_ = false;
   std::string group_;  // The variable with the thread's index in the group; empty: the CTA.
   int64_t num_threads_;
   int64_t num_groups_ = 0;

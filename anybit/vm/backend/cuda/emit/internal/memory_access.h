@@ -56,11 +56,17 @@ class SharedAccess {
   std::string address(int64_t r) const;
 
  private:
+  /// Where element first + constant stands, from `swizzled_`; empty: that does not give it.
+  std::string swizzled(int64_t constant) const;
+
   const SharedView& shared_;
   const layout::RegisterLayout layout_;
   const int bits_;
   const AccessPlan plan_;
   std::string first_;  // Linear element index of the thread's first element, before the swizzle.
+  // The bits that it may have set, if these are known; then `swizzled_` is it after the swizzle.
+  int64_t first_bits_ = 0;
+  std::string swizzled_;
 };
 
 /// The shared byte address of element `first` + `constant`, before the swizzle, of the allocation

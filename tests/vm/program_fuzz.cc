@@ -19,8 +19,8 @@ namespace {
 
 /// Passes that turn a program into what backends take.
 bool is_needed(const PassInfo& pass) {
-  constexpr std::array<std::string_view, 5> kNeeded = {"layouts", "conversions", "shared-plan",
-                                                       "accesses", "selection"};
+  constexpr std::array<std::string_view, 6> kNeeded = {"layouts",     "conversions", "swizzles",
+                                                       "shared-plan", "accesses",    "selection"};
   return std::ranges::find(kNeeded, pass.name) != kNeeded.end();
 }
 

@@ -20,8 +20,8 @@ struct ScalarRange {
 class ScalarAnalysis {
  public:
   /// Takes `assume` statements at the top level of the body, whose scalars never change, as given:
-  /// x % c == 0 (x any expression), and comparisons of x with literals. What a `var` can be is found
-  /// by going over its `set`s until nothing changes.
+  /// x % c == 0 (x any expression), and comparisons of x with literals. What a `var` can be is
+  /// found by going over its `set`s until nothing changes.
   explicit ScalarAnalysis(const Program& program);
 
   /// A positive number that divides `expr` whenever it is evaluated; 0 for an expression that is

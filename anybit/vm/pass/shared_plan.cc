@@ -6,13 +6,14 @@
 #include <set>
 
 #include "anybit/vm/ir/instruction_info.h"
+#include "anybit/vm/ir/wgmma.h"
 
 namespace anybit::vm {
 
 namespace {
 
-constexpr int64_t kAlignment = 128;       // Bytes; of every allocation.
-constexpr int64_t kBulkAlignment = 1024;  // Of those under a swizzle of the TMA: its period.
+constexpr int64_t kAlignment = 128;  // Bytes; of every allocation, at least.
+constexpr int64_t kPeriod = 1024;    // Of those that bulk copies and wgmma use: of swizzles.
 
 std::vector<int64_t> row_major(const std::vector<int64_t>& shape) {
   std::vector<int64_t> strides(shape.size(), 1);
@@ -77,7 +78,19 @@ class Planner {
         plan_.views[instruction.result] = std::move(view);
         return {};
       }
-      case Opcode::kCopyBulk: bulk_.insert(plan_.view(instruction.operands[0]).storage); return {};
+      case Opcode::kWgmma:
+        for (const size_t i : {kWgmmaA, kWgmmaB}) {
+          const ValueId id = instruction.operands[i];
+          if (program_.type_of(id).space != MemorySpace::kShared) continue;
+          periodic_.insert(plan_.view(id).storage);
+        }
+        return {};
+      case Opcode::kCopyBulk:
+        periodic_.insert(plan_.view(instruction.operands[0]).storage);
+        return {};
+      case Opcode::kStoreBulk:
+        periodic_.insert(plan_.view(instruction.operands[1]).storage);
+        return {};
       default: return {};
     }
   }
@@ -175,12 +188,16 @@ class Planner {
     return (elements * type.element.bits + 7) / 8;
   }
 
+  int64_t alignment_of(ValueId id) const {
+    const bool is_periodic = periodic_.contains(id);
+    return is_periodic ? kPeriod : kAlignment;
+  }
+
   /// First fit in program order among allocations that live at the same time.
   void place() {
     std::vector<ValueId> placed;
     for (const ValueId id : allocations_) {
       const int64_t size = size_bytes(id);
-      const int64_t alignment = bulk_.contains(id) ? kBulkAlignment : kAlignment;
       std::vector<std::pair<int64_t, int64_t>> taken;
       for (const ValueId other : placed) {
         const Life &a = lives_[id], &b = lives_[other];
@@ -189,6 +206,7 @@ class Planner {
                            plan_.view(other).byte_offset + size_bytes(other));
       }
       std::sort(taken.begin(), taken.end());
+      const int64_t alignment = alignment_of(id);
       int64_t offset = 0;
       for (const auto& [begin, end] : taken) {
         if (offset + size <= begin) break;
@@ -205,11 +223,18 @@ class Planner {
   SharedPlan plan_;
   std::vector<ValueId> allocations_;
   std::map<ValueId, Life> lives_;
-  std::set<ValueId> bulk_;  // Allocations that bulk copies use.
+  std::set<ValueId> periodic_;  // Allocations that bulk copies and wgmma use.
   int64_t position_ = 0;
 };
 
 }  // namespace
+
+Result<WgmmaOperand> shared_wgmma_operand(const InstructionView& view, const WgmmaPlan& plan,
+                                          size_t operand, const SharedView& shared) {
+  const bool is_a = operand == kWgmmaA;
+  return wgmma_operand(*plan.atom, shared.strides[is_a ? 0 : 1], shared.strides[is_a ? 1 : 0],
+                       is_a ? kWgmmaRows : plan.n, view.operand(kWgmmaB).shape[0]);
+}
 
 int bulk_span_bytes(const std::vector<int64_t>& shape, int bits) {
   const int64_t row_bytes = shape.back() * bits / 8;

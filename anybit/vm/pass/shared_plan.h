@@ -8,6 +8,7 @@
 #include "anybit/base/result.h"
 #include "anybit/layout/shared_layout.h"
 #include "anybit/vm/ir/program.h"
+#include "anybit/vm/ir/wgmma.h"
 #include "anybit/vm/pass/scalar_analysis.h"
 
 namespace anybit::vm {
@@ -16,7 +17,7 @@ namespace anybit::vm {
 /// swizzle(sum of offsets + sum of x_d * strides[d]) of an allocation.
 struct SharedView {
   ValueId storage = kNoValue;  // The alloc_shared.
-  int64_t byte_offset = 0;     // Of the allocation; a multiple of 128, of 1024 if bulk-copied.
+  int64_t byte_offset = 0;     // Of the allocation; a multiple of 128, or of its swizzle's period.
   std::vector<int64_t> strides = {};
   std::vector<std::pair<Expr, int64_t>> offsets = {};  // Expression and its weight in elements.
   layout::Swizzle swizzle = {};
@@ -28,6 +29,10 @@ struct SharedPlan {
 
   const SharedView& view(ValueId id) const { return views[static_cast<size_t>(id)]; }
 };
+
+/// Operand a or b of a wgmma in shared memory. Errors: as wgmma_operand().
+Result<WgmmaOperand> shared_wgmma_operand(const InstructionView& view, const WgmmaPlan& plan,
+                                          size_t operand, const SharedView& shared);
 
 /// How a tile of `shape` lies in shared memory where bulk copies and wgmma use it: row-major, under
 /// the swizzle of the tensor memory accelerator (TMA) that its rows fill, of 128, 64 or 32 bytes;

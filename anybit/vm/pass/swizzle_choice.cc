@@ -4,9 +4,11 @@
 #include <bit>
 #include <map>
 #include <numeric>
+#include <optional>
 
 #include "anybit/layout/bank_conflicts.h"
 #include "anybit/layout/register_layout_ops.h"
+#include "anybit/vm/ir/wgmma.h"
 #include "anybit/vm/pass/shared_plan.h"
 
 namespace anybit::vm {
@@ -51,34 +53,78 @@ int64_t total_cycles(const std::vector<SharedTraffic>& traffic, int bits, const 
 /// What happens to the tile of one alloc_shared.
 struct TileTraffic {
   std::vector<SharedTraffic> accesses;
-  bool is_copied_to = false;  // By copy_async.
-  bool is_bulk = false;       // Copied by the tensor memory accelerator.
+  bool is_copied_to = false;        // By copy_async.
+  bool is_bulk = false;             // Copied by the tensor memory accelerator.
+  std::optional<Swizzle> required;  // By wgmma.
 };
 
-std::map<ValueId, TileTraffic> traffic_of(const Program& program, const SharedPlan& plan) {
-  std::map<ValueId, TileTraffic> traffic;
-  for_each_statement(program.body, [&](const Statement& s) {
-    if (s.kind != StatementKind::kInstruction) return;
-    const Instruction& instruction = s.instruction;
-    const auto note = [&](ValueId shared, ValueId tile) {
-      const SharedView& view = plan.view(shared);
-      traffic[view.storage].accesses.push_back(
-          {&*program.type_of(tile).register_layout, view.strides});
-    };
-    if (instruction.opcode == Opcode::kLoadShared)
-      note(instruction.operands[0], instruction.result);
-    if (instruction.opcode == Opcode::kStoreShared) {
-      note(instruction.operands[0], instruction.operands[1]);
+class TrafficCounter {
+ public:
+  TrafficCounter(const Program& program, const SharedPlan& plan) : program_(program), plan_(plan) {}
+
+  Result<std::map<ValueId, TileTraffic>> run() {
+    Status status;
+    for_each_statement(program_.body, [&](const Statement& s) {
+      if (status && s.kind == StatementKind::kInstruction) status = visit(s.instruction);
+    });
+    if (!status) return tl::make_unexpected(status.error());
+    return std::move(traffic_);
+  }
+
+ private:
+  Status visit(const Instruction& instruction) {
+    const auto& operands = instruction.operands;
+    switch (instruction.opcode) {
+      case Opcode::kLoadShared: note(operands[0], instruction.result); return {};
+      case Opcode::kStoreShared: note(operands[0], operands[1]); return {};
+      case Opcode::kCopyAsync: tile(operands[0]).is_copied_to = true; return {};
+      case Opcode::kCopyBulk: tile(operands[0]).is_bulk = true; return {};
+      case Opcode::kStoreBulk: tile(operands[1]).is_bulk = true; return {};
+      case Opcode::kWgmma: return require(instruction);
+      default: return {};
     }
-    if (instruction.opcode == Opcode::kCopyBulk) {
-      traffic[plan.view(instruction.operands[0]).storage].is_bulk = true;
+  }
+
+  TileTraffic& tile(ValueId shared) { return traffic_[plan_.view(shared).storage]; }
+
+  void note(ValueId shared, ValueId register_tile) {
+    tile(shared).accesses.push_back(
+        {&*program_.type_of(register_tile).register_layout, plan_.view(shared).strides});
+  }
+
+  /// Operands of wgmma lie as the tensor cores read them.
+  Status require(const Instruction& instruction) {
+    const InstructionView view{program_, instruction, program_.num_threads()};
+    ANYBIT_ASSIGN(const WgmmaPlan wgmma,
+                  plan_wgmma(view, *view.operand(kWgmmaSum).register_layout));
+    for (const size_t i : {kWgmmaA, kWgmmaB}) {
+      if (view.operand(i).space != MemorySpace::kShared) continue;
+      const ValueId id = instruction.operands[i];
+      const Result<WgmmaOperand> operand = shared_wgmma_operand(view, wgmma, i, plan_.view(id));
+      if (!operand) {
+        return with_context(operand.error(), fmt::format("wgmma: %{}", program_.values[id].name));
+      }
+      ANYBIT_TRY(require(plan_.view(id).storage, *operand));
     }
-    if (instruction.opcode == Opcode::kCopyAsync) {
-      traffic[plan.view(instruction.operands[0]).storage].is_copied_to = true;
-    }
-  });
-  return traffic;
-}
+    return {};
+  }
+
+  Status require(ValueId storage, const WgmmaOperand& operand) {
+    TileTraffic& tile = traffic_[storage];
+    if (!tile.required) tile.required = operand.swizzle;
+    const bool is_annotated = program_.type_of(storage).shared_layout.has_value();
+    const Swizzle& found = is_annotated ? plan_.view(storage).swizzle : *tile.required;
+    if (found == operand.swizzle) return {};
+    return fail(ErrorCode::kUnsupported,
+                "wgmma needs swizzle({}, {}, {}) of %{}, found swizzle({}, {}, {})",
+                operand.swizzle.base, operand.swizzle.bits, operand.swizzle.shift,
+                program_.values[storage].name, found.base, found.bits, found.shift);
+  }
+
+  const Program& program_;
+  const SharedPlan& plan_;
+  std::map<ValueId, TileTraffic> traffic_;
+};
 
 }  // namespace
 
@@ -107,7 +153,7 @@ Swizzle best_swizzle(const std::vector<SharedTraffic>& traffic, int bits, int64_
 
 Result<Program> choose_swizzles(Program program, std::vector<Remark>* remarks) {
   ANYBIT_ASSIGN(const SharedPlan plan, plan_shared_memory(program));
-  const std::map<ValueId, TileTraffic> traffic = traffic_of(program, plan);
+  ANYBIT_ASSIGN(const auto traffic, TrafficCounter(program, plan).run());
   std::map<ValueId, Swizzle> chosen;
   for_each_statement(program.body, [&](const Statement& s) {
     if (s.kind != StatementKind::kInstruction || s.instruction.opcode != Opcode::kAllocShared)
@@ -119,16 +165,19 @@ Result<Program> choose_swizzles(Program program, std::vector<Remark>* remarks) {
     const TileTraffic& tile = found->second;
     const int bits = type.element.bits;
     const Swizzle swizzle =
-        tile.is_bulk ? bulk_swizzle(bulk_span_bytes(type.shape, bits), bits)
-                     : best_swizzle(tile.accesses, bits, type.num_elements(), tile.is_copied_to);
+        tile.required  ? *tile.required
+        : tile.is_bulk ? bulk_swizzle(bulk_span_bytes(type.shape, bits), bits)
+                       : best_swizzle(tile.accesses, bits, type.num_elements(), tile.is_copied_to);
     if (swizzle.bits == 0) return;
     chosen[id] = swizzle;
     if (remarks == nullptr) return;
     const std::string why =
-        tile.is_bulk ? " as bulk copies place it"
-                     : fmt::format("; its {} accesses take {} cycles of a warp instead of {}",
-                                   tile.accesses.size(), total_cycles(tile.accesses, bits, swizzle),
-                                   total_cycles(tile.accesses, bits, {}));
+        tile.required ? ", as wgmma reads it"
+        : tile.is_bulk
+            ? ", as bulk copies place it"
+            : fmt::format("; its {} accesses take {} cycles of a warp instead of {}",
+                          tile.accesses.size(), total_cycles(tile.accesses, bits, swizzle),
+                          total_cycles(tile.accesses, bits, {}));
     remarks->push_back({s.location.line, fmt::format("%{}: a swizzle of {} bits{}",
                                                      program.values[id].name, swizzle.bits, why)});
   });

@@ -24,9 +24,11 @@ struct SharedTraffic {
 layout::Swizzle best_swizzle(const std::vector<SharedTraffic>& traffic, int bits,
                              int64_t num_elements, bool keeps_vectors = false);
 
-/// Annotates every alloc_shared that has no layout, and for which a swizzle saves cycles over all
-/// reads and writes of its tile, with that layout.
-/// Pre: verify(program, kWithLayouts) passes. Errors: those of plan_shared_memory().
+/// Annotates every alloc_shared that has no layout, and gains by a swizzle, with that layout: tiles
+/// that bulk copies use are laid out as bulk_span_bytes says, operands of wgmma as wgmma_operand();
+/// others as costs the fewest cycles over all reads and writes.
+/// Pre: verify(program, kWithLayouts) passes. Errors: those of plan_shared_memory(), and
+/// kUnsupported for operands of wgmma in other lines than wgmma_operand() takes.
 Result<Program> choose_swizzles(Program program, std::vector<Remark>* remarks);
 
 }  // namespace anybit::vm

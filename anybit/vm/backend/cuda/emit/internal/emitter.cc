@@ -66,13 +66,14 @@ std::string float_literal(float value) {
 
 }  // namespace
 
-Emitter::Emitter(const Program& program, const SharedPlan& shared, const EmitOptions& options)
-    : program_(program),
-      shared_(shared),
+Emitter::Emitter(const LoweredProgram& lowered, const EmitOptions& options)
+    : program_(lowered.program),
+      plan_(*lowered.code),
       options_(options),
-      scalars_(program),
-      tile_ranges_(program),
-      num_threads_(program.num_threads()) {
+      scalars_(lowered.program),
+      tile_ranges_(lowered.program),
+      num_threads_(lowered.program.num_threads()) {
+  const Program& program = program_;
   std::set<std::string> taken;
   for (const char* builtin : {"block_x", "block_y", "block_z", "grid_x", "grid_y", "grid_z"}) {
     variable_names_.push_back(fmt::format("(int)ab::{}()", builtin));
@@ -320,7 +321,8 @@ std::string Emitter::first_holder(const layout::RegisterLayout& layout) {
 
 std::string Emitter::scratch(int64_t bytes) {
   scratch_bytes_ = std::max(scratch_bytes_, bytes);
-  return shared_.total_bytes == 0 ? "smem" : fmt::format("smem + {}", shared_.total_bytes);
+  return plan_.shared.total_bytes == 0 ? "smem"
+                                       : fmt::format("smem + {}", plan_.shared.total_bytes);
 }
 
 void Emitter::elect() {
@@ -456,6 +458,7 @@ Status Emitter::emit_block(const Block& block) {
 
 Status Emitter::emit_statement(const Statement& s) {
   line_number_ = s.location.line;
+  number_ = next_number_++;
   switch (s.kind) {
     case StatementKind::kInstruction: return emit_instruction(s);
     case StatementKind::kLet:
@@ -586,7 +589,7 @@ Result<EmittedKernel> Emitter::run() {
   EmittedKernel kernel;
   kernel.name = "vm_" + program_.name;  // Apart from what the C library calls so.
   kernel.threads_per_cta = program_.num_threads();
-  kernel.shared_bytes = shared_.total_bytes + scratch_bytes_;
+  kernel.shared_bytes = plan_.shared.total_bytes + scratch_bytes_;
   kernel.grid = program_.grid;
   constexpr int64_t kMaxSharedBytes = 227 * 1024;
   if (kernel.shared_bytes > kMaxSharedBytes) {

@@ -163,10 +163,11 @@ void compile_all(const std::vector<NamedProgram>& programs, const Architecture& 
   std::atomic<size_t> next = 0;
   parallel_run({std::min(2, Threads::all().count)}, [&](int, int) {
     for (size_t i = step * next++; i < programs.size(); i = step * next++) {
-      const Result<LoweredProgram> lowered = lower(programs[i].program);
-      const auto emitted =
-          lowered ? cuda::emit_cuda(lowered->program, {.architecture = architecture.number})
-                  : tl::make_unexpected(lowered.error());
+      const Result<LoweredProgram> lowered =
+          lower(programs[i].program, {.architecture = architecture.number, .wants_code = true});
+      const auto emitted = lowered
+                               ? cuda::emit_cuda(*lowered, {.architecture = architecture.number})
+                               : tl::make_unexpected(lowered.error());
       std::string problem;
       double time = 0;
       if (emitted) {

@@ -35,6 +35,11 @@ Expr KernelBuilder::block(int dim) const {
   return Expr::variable(kBlockX + dim, ScalarType::kI32);
 }
 
+Expr KernelBuilder::num_blocks(int dim) const {
+  ANYBIT_CHECK(dim >= 0 && dim < 3);
+  return Expr::variable(kGridX + dim, ScalarType::kI32);
+}
+
 void KernelBuilder::record(Error error) {
   if (!error_) error_ = std::move(error);
 }
@@ -182,6 +187,9 @@ Tile KernelBuilder::reshape(Tile tile, std::vector<int64_t> shape) {
 Tile KernelBuilder::permute(Tile tile, std::vector<int64_t> dims) {
   return emit(Opcode::kPermute, {tile}, {std::move(dims)});
 }
+Tile KernelBuilder::slice(Tile tile, std::vector<int64_t> offset, std::vector<int64_t> shape) {
+  return emit(Opcode::kSlice, {tile}, {std::move(offset), std::move(shape)});
+}
 Tile KernelBuilder::unary(UnaryOp op, Tile x) { return emit(Opcode::kUnary, {x}, {index_of(op)}); }
 Tile KernelBuilder::binary(BinaryOp op, Tile a, Tile b) {
   return emit(Opcode::kBinary, {a, b}, {index_of(op)});
@@ -197,6 +205,9 @@ void KernelBuilder::assign(Tile target, Tile source) {
   emit(Opcode::kAssign, {target, source}, {});
 }
 Tile KernelBuilder::dot(Tile a, Tile b, Tile c) { return emit(Opcode::kDot, {a, b, c}, {}); }
+void KernelBuilder::wgmma(Tile sum, Tile a, Tile b) { emit(Opcode::kWgmma, {sum, a, b}, {}); }
+void KernelBuilder::wgmma_commit() { emit(Opcode::kWgmmaCommit, {}, {}); }
+void KernelBuilder::wgmma_wait(int64_t groups) { emit(Opcode::kWgmmaWait, {}, {groups}); }
 Tile KernelBuilder::reduce(Tile x, ReduceOp op, int64_t dim) {
   return emit(Opcode::kReduce, {x}, {index_of(op), dim});
 }

@@ -43,9 +43,16 @@ class KernelBuilder {
   Expr block(int dim) const;
   /// The index of this CTA in its cluster.
   Expr cluster_rank() const { return Expr::variable(kClusterRank, ScalarType::kI32); }
+  /// How many there are in that dimension.
+  Expr num_blocks(int dim) const;
 
   /// The shape of a shared or register tile. Pre: the tile was built without a mistake.
   const std::vector<int64_t>& shape_of(Tile tile) const { return program_.type_of(tile.id).shape; }
+
+  /// The element of a tile. Pre: as above.
+  const numeric::ElementFormat& element_of(Tile tile) const {
+    return program_.type_of(tile.id).element;
+  }
 
   /// The general form of every instruction: attributes in the order of the table, monostate for
   /// those left out. The result, if the instruction has one, is laid out by inference unless `at`.
@@ -91,6 +98,7 @@ class KernelBuilder {
   Tile lookup(Tile codes, Tile table);
   Tile reshape(Tile tile, std::vector<int64_t> shape);
   Tile permute(Tile tile, std::vector<int64_t> dims);
+  Tile slice(Tile tile, std::vector<int64_t> offset, std::vector<int64_t> shape);
   Tile unary(UnaryOp op, Tile x);
   Tile binary(BinaryOp op, Tile a, Tile b);
   Tile add(Tile a, Tile b) { return binary(BinaryOp::kAdd, a, b); }
@@ -102,6 +110,9 @@ class KernelBuilder {
   Tile select(Tile condition, Tile a, Tile b);
   void assign(Tile target, Tile source);
   Tile dot(Tile a, Tile b, Tile c);
+  void wgmma(Tile sum, Tile a, Tile b);
+  void wgmma_commit();
+  void wgmma_wait(int64_t groups);
   Tile reduce(Tile x, ReduceOp op, int64_t dim);
   Tile scan(Tile x, ReduceOp op, int64_t dim, bool exclusive = false);
   void atomic_global(Tile target, Tile indices, Tile values, AtomicOp op);

@@ -31,10 +31,10 @@ Status check_operand_memory(const Program& program, ValueId id, const OperandInf
     return fail(ErrorCode::kInvalidArgument, "operand {} is missing", info.name);
   }
   const MemorySpace space = program.type_of(id).space;
-  if (space != info.space) {
-    return fail(ErrorCode::kInvalidArgument, "operand {}: %{} is in {} memory, expected {}",
+  if (space != info.space && !(info.may_be_shared && space == MemorySpace::kShared)) {
+    return fail(ErrorCode::kInvalidArgument, "operand {}: %{} is in {} memory, expected {}{}",
                 info.name, program.values[id].name, memory_space_name(space),
-                memory_space_name(info.space));
+                memory_space_name(info.space), info.may_be_shared ? " or shared" : "");
   }
   const bool is_barrier = program.type_of(id).element == kBarrierElement;
   if (is_barrier == info.is_barrier) return {};
@@ -339,12 +339,14 @@ class Verifier {
     const int64_t outer_threads = num_threads_;
     const int outer_loops = loop_depth_;
     num_threads_ = s.num_threads;
+    first_thread_ = s.first_thread;
     loop_depth_ = 0;  // A break may not leave the group.
     thread_group_ = ++num_groups_;
     ANYBIT_TRY(check_block(s.body));
     thread_group_ = 0;
     loop_depth_ = outer_loops;
     num_threads_ = outer_threads;
+    first_thread_ = 0;
     return {};
   }
 
@@ -417,7 +419,7 @@ class Verifier {
   }
 
   Status check_instruction_types(const Instruction& instruction, const InstructionInfo& info) {
-    const InstructionView view{program_, instruction, num_threads_};
+    const InstructionView view{program_, instruction, num_threads_, first_thread_};
     ANYBIT_ASSIGN(const std::optional<TensorType> inferred, info.infer_type(view));
     if (!inferred) return {};
     const TensorType& declared = view.result();
@@ -494,7 +496,7 @@ class Verifier {
   std::vector<bool> variable_in_scope_;
   std::unordered_map<VariableId, int> variable_group_;
   std::set<VariableId> defined_variables_;
-  int64_t num_threads_;
+  int64_t num_threads_, first_thread_ = 0;
   int block_ = 0, num_blocks_ = 0;
   int thread_group_ = 0, num_groups_ = 0;
   int loop_depth_ = 0;

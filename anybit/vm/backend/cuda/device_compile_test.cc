@@ -209,8 +209,8 @@ TEST(DeviceCompile, WgmmaOfEveryNCompiles) {
   ANYBIT_NEEDS_NVRTC();
   std::string kernels;
   for (int n = 8; n <= 256; n += 8) {
-    std::string calls = "float d[" + std::to_string(n / 2) + "]; wgmma_fence();\n";
-    calls += "for (int k = 0; k < " + std::to_string(n / 2) + "; ++k) d[k] = q[k];\n";
+    std::string calls = "u32 d[" + std::to_string(n / 2) + "]; wgmma_fence();\n";
+    calls += "for (int k = 0; k < " + std::to_string(n / 2) + "; ++k) d[k] = p[k];\n";
     const std::string size = std::to_string(n);
     for (const char* type : {"f16", "bf16"}) {
       calls += "wgmma_" + std::string(type) + "<" + size + ", 0, 1>(d, l, l + 1, true);\n";
@@ -221,7 +221,7 @@ TEST(DeviceCompile, WgmmaOfEveryNCompiles) {
       calls += "wgmma_" + std::string(type) + "_rs<" + size + ">(d, o, l, w > 1);\n";
     }
     calls += "wgmma_commit(); wgmma_wait<0>();\n";
-    calls += "for (int k = 0; k < " + size + " / 2; ++k) q[k] = d[k];\n";
+    calls += "for (int k = 0; k < " + size + " / 2; ++k) p[k] = d[k];\n";
     if (n % 64 == 8 || n == 256) kernels += kernel_of("wgmma" + size, calls);
   }
   kernels = "namespace ab {\n" + kernels + "}\n";

@@ -140,7 +140,9 @@ class CtaRunner {
   Result<Flow> run_instruction(const Statement& s) {
     execution_.place = launch_.places.at(&s);
     const InstructionView view{launch_.program, s.instruction, execution_.num_threads};
-    if (Status status = execute(execution_, view); !status) {
+    Status status = reference::check_wgmma_registers(execution_, view);
+    if (status) status = execute(execution_, view);
+    if (!status) {
       return located(s, instruction_name(s.instruction), status.error());
     }
     return Flow::kNext;

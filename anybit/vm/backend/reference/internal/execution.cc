@@ -10,7 +10,8 @@ Execution::Execution(Launch& launch, std::span<const int64_t> block)
       block_(block.begin(), block.end()),
       variables_(launch.program.variables.size()),
       values_(launch.program.values.size()),
-      arena_(launch.program.num_warps, launch.options.check_races) {
+      arena_(launch.program.num_warps, launch.options.check_races),
+      wgmma_groups_(static_cast<size_t>((launch.program.num_warps + 3) / 4)) {
   for (VariableId d = 0; d < 3; ++d) {
     variables_[kBlockX + d] = {ScalarType::kI32, block[d], 0, nullptr};
     variables_[kGridX + d] = {ScalarType::kI32, launch.grid[d], 0, nullptr};

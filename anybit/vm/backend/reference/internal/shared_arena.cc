@@ -64,6 +64,11 @@ Status SharedArena::free_bulk_reads(const SharedAllocation& allocation) {
 
 Status SharedArena::free(SharedAllocation& allocation) {
   ANYBIT_TRY(check_bounds(allocation, 0, 0));
+  for (const SharedAllocation::AsyncReads& reads : allocation.async_reads_) {
+    if (reads.count == 0) continue;
+    return fail(ErrorCode::kInvalidArgument, "%{} is freed while the wgmma of {} still reads it",
+                allocation.name_, place_text(reads.place));
+  }
   for (size_t byte = 0; byte < allocation.bytes_.size(); ++byte) {
     const SharedAllocation::ByteState& state = allocation.states_[byte];
     if (state.kind == SharedAllocation::WriteKind::kBulk) {
@@ -165,6 +170,17 @@ Status SharedArena::check_others(const SharedAllocation& allocation, int64_t byt
   return {};
 }
 
+Status SharedArena::check_not_read(const SharedAllocation& allocation, int64_t byte,
+                                   const Accessor& who, std::string_view verb) const {
+  if (allocation.async_reads_.empty()) return {};
+  const auto& reads = allocation.async_reads_[static_cast<size_t>(byte)];
+  if (reads.count == 0) return {};
+  return fail(ErrorCode::kInvalidArgument,
+              "thread {} {} byte {} of %{}, which the wgmma of {} still reads: no wgmma_wait has "
+              "covered its group",
+              who.thread, verb, byte, allocation.name_, place_text(reads.place));
+}
+
 Status SharedArena::check_previous_uses(const SharedAllocation& allocation,
                                         const Accessor& who) const {
   if (!check_races_) return {};
@@ -182,6 +198,7 @@ Status SharedArena::check_previous_uses(const SharedAllocation& allocation,
 
 Status SharedArena::check_write(const SharedAllocation& allocation, int64_t byte,
                                 const Accessor& who, bool is_copy, std::string_view verb) const {
+  ANYBIT_TRY(check_not_read(allocation, byte, who, verb));
   ANYBIT_TRY(check_arrived(allocation, byte, who, verb));
   ANYBIT_TRY(check_last_write(allocation, byte, who, is_copy, verb));
   ANYBIT_TRY(check_others(allocation, byte, who, is_copy, verb, false));
@@ -263,6 +280,7 @@ Result<Code> SharedArena::update(SharedAllocation& allocation, int64_t bit, int 
   ANYBIT_TRY(check_bounds(allocation, bit, count));
   if (allocation.atomics_.empty()) allocation.atomics_.resize(allocation.reads_.size());
   for (int64_t byte = bit / 8; byte <= (bit + count - 1) / 8; ++byte) {
+    ANYBIT_TRY(check_not_read(allocation, byte, who, "updates"));
     ANYBIT_TRY(check_arrived(allocation, byte, who, "updates"));
     const uint8_t covered = covered_bits(byte, bit, count);
     if ((allocation.states_[byte].written & covered) != covered) {
@@ -305,20 +323,54 @@ Status SharedArena::copy(SharedAllocation& allocation, int64_t bit, int count, C
   return {};
 }
 
-/// What a thread wrote is seen by bulk copies after a fence_async of its warp, ordered before them.
+Result<Code> SharedArena::read_by_wgmma(SharedAllocation& allocation, int64_t bit, int count,
+                                        const Accessor& who) {
+  ANYBIT_ASSIGN(const Code code, read(allocation, bit, count, who));
+  for (int64_t byte = bit / 8; byte <= (bit + count - 1) / 8; ++byte) {
+    ANYBIT_TRY(check_fenced(allocation, byte, who, "a wgmma reads"));
+  }
+  return code;
+}
+
+void SharedArena::begin_reading(SharedAllocation& allocation, const std::vector<int64_t>& bytes,
+                                int place) {
+  allocation.async_reads_.resize(allocation.bytes_.size());
+  for (const int64_t byte : bytes) {
+    auto& reads = allocation.async_reads_[static_cast<size_t>(byte)];
+    ++reads.count;
+    reads.place = place;
+  }
+}
+
+void SharedArena::end_reading(SharedAllocation& allocation, const std::vector<int64_t>& bytes,
+                              int64_t first, int64_t count, int place) {
+  for (const int64_t byte : bytes) {
+    --allocation.async_reads_[static_cast<size_t>(byte)].count;
+    for (int64_t w = first; check_races_ && w < first + count; ++w) {
+      note(allocation.reads_, byte, {w * kWarpSize, place});
+    }
+  }
+}
+
+/// What a thread wrote is seen by bulk copies and wgmma after a fence_async of its warp, ordered
+/// before them.
 Status SharedArena::check_fenced(const SharedAllocation& allocation, int64_t byte,
                                  const Accessor& who, std::string_view verb) const {
   const SharedAllocation::ByteState& state = allocation.states_[byte];
-  if (!check_races_ || state.kind != SharedAllocation::WriteKind::kThread || state.writer < 0) {
+  if (!check_races_ || state.kind == SharedAllocation::WriteKind::kBulk || state.writer < 0) {
     return {};
   }
   const int64_t writer = warp_of(state.writer);
   const std::vector<int64_t>& fences = fences_[static_cast<size_t>(writer)];
-  if (state.num_fences < static_cast<int64_t>(fences.size()) &&
-      clock_.is_ordered(writer, fences[static_cast<size_t>(state.num_fences)],
-                        warp_of(who.thread))) {
-    return {};
+  auto fence = fences.end();
+  if (state.kind == SharedAllocation::WriteKind::kCopyAsync) {  // Fenced after their wait.
+    const auto& arrivals = copies_[static_cast<size_t>(writer)].arrival_epochs;
+    fence =
+        std::lower_bound(fences.begin(), fences.end(), arrivals[static_cast<size_t>(state.epoch)]);
+  } else if (state.num_fences < static_cast<int64_t>(fences.size())) {
+    fence = fences.begin() + state.num_fences;
   }
+  if (fence != fences.end() && clock_.is_ordered(writer, *fence, warp_of(who.thread))) return {};
   return fail(ErrorCode::kInvalidArgument,
               "{} byte {} of %{}, which thread {} wrote ({}), with no fence_async of that thread "
               "and a sync after it between",

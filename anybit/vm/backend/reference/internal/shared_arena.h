@@ -67,6 +67,12 @@ class SharedAllocation {
   std::vector<WarpAccess> atomics_;   // [bytes, warps]
   std::vector<BulkRead> bulk_reads_;  // [bytes, warps]
   Knowledge previous_uses_;           // The intervals up to which freed bytes were used.
+
+  struct AsyncReads {
+    int count = 0;
+    int place = 0;  // Of the newest.
+  };
+  std::vector<AsyncReads> async_reads_;  // [bytes] Of wgmma under way; empty: never any.
 };
 
 /// The phase of a barrier that a bulk copy belongs to.
@@ -99,6 +105,15 @@ class SharedArena {
   /// Warps [first, first + count) close their group; wait until at most `groups` are under way.
   void commit(int64_t first, int64_t count);
   void wait(int64_t first, int64_t count, int64_t groups);
+
+  /// read() for a wgmma. Errors: also bytes that threads wrote and showed by no fence_async.
+  Result<Code> read_by_wgmma(SharedAllocation& allocation, int64_t bit, int count,
+                             const Accessor& who);
+  /// A wgmma reads these bytes until end_reading(), which notes the reading as done now by warps
+  /// [first, first + count). Until then they may not be written.
+  void begin_reading(SharedAllocation& allocation, const std::vector<int64_t>& bytes, int place);
+  void end_reading(SharedAllocation& allocation, const std::vector<int64_t>& bytes, int64_t first,
+                   int64_t count, int place);
 
   /// Warps [first, first + count) meet at a barrier.
   void barrier(int64_t first, int64_t count) { clock_.barrier(first, count); }
@@ -139,6 +154,8 @@ class SharedArena {
                           bool is_copy, std::string_view verb) const;
   Status check_others(const SharedAllocation& allocation, int64_t byte, const Accessor& who,
                       bool is_copy, std::string_view verb, bool atomics) const;
+  Status check_not_read(const SharedAllocation& allocation, int64_t byte, const Accessor& who,
+                        std::string_view verb) const;
   Status check_previous_uses(const SharedAllocation& allocation, const Accessor& who) const;
   Status check_fenced(const SharedAllocation& allocation, int64_t byte, const Accessor& who,
                       std::string_view verb) const;

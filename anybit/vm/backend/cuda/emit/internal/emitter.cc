@@ -6,6 +6,7 @@
 
 #include "anybit/base/check.h"
 #include "anybit/vm/backend/cuda/emit/internal/emit_table.h"
+#include "anybit/vm/ir/wgmma.h"
 
 namespace anybit::vm::cuda {
 namespace {
@@ -65,12 +66,14 @@ std::string float_literal(float value) {
 
 }  // namespace
 
-Emitter::Emitter(const Program& program, const SharedPlan& shared, const EmitOptions& options)
-    : program_(program),
-      shared_(shared),
+Emitter::Emitter(const LoweredProgram& lowered, const EmitOptions& options)
+    : program_(lowered.program),
+      plan_(*lowered.code),
       options_(options),
-      scalars_(program),
-      num_threads_(program.num_threads()) {
+      scalars_(lowered.program),
+      tile_ranges_(lowered.program),
+      num_threads_(lowered.program.num_threads()) {
+  const Program& program = program_;
   std::set<std::string> taken;
   for (const char* builtin : {"block_x", "block_y", "block_z", "grid_x", "grid_y", "grid_z"}) {
     variable_names_.push_back(fmt::format("(int)ab::{}()", builtin));
@@ -82,6 +85,25 @@ Emitter::Emitter(const Program& program, const SharedPlan& shared, const EmitOpt
   for (const Value& value : program.values) {
     tile_names_.push_back(identifier("t_" + value.name, taken));
   }
+  for_each_statement(program.body, [&](const Statement& statement) {
+    const Instruction& instruction = statement.instruction;
+    if (instruction.opcode != Opcode::kWgmma) return;
+    for (const size_t i : {kWgmmaSum, kWgmmaA}) {
+      const ValueId id = instruction.operands[i];
+      if (program.type_of(id).space == MemorySpace::kRegister) wgmma_registers_.insert(id);
+    }
+  });
+  definitions_.resize(program.values.size());
+  std::vector<ValueId> changed;
+  for_each_statement(program.body, [&](const Statement& statement) {
+    if (statement.kind != StatementKind::kInstruction) return;
+    const Instruction& instruction = statement.instruction;
+    if (instruction.result != kNoValue) definitions_[instruction.result] = &instruction;
+    if ((instruction_info(instruction.opcode).effects & kWritesRegister) != 0) {
+      changed.push_back(instruction.operands[0]);
+    }
+  });
+  for (const ValueId id : changed) definitions_[id] = nullptr;
 }
 
 void Emitter::append(const std::string& text) {
@@ -299,7 +321,8 @@ std::string Emitter::first_holder(const layout::RegisterLayout& layout) {
 
 std::string Emitter::scratch(int64_t bytes) {
   scratch_bytes_ = std::max(scratch_bytes_, bytes);
-  return shared_.total_bytes == 0 ? "smem" : fmt::format("smem + {}", shared_.total_bytes);
+  return plan_.shared.total_bytes == 0 ? "smem"
+                                       : fmt::format("smem + {}", plan_.shared.total_bytes);
 }
 
 void Emitter::elect() {
@@ -416,18 +439,26 @@ Status Emitter::emit_elected(const Block& block, size_t& next) {
 }
 
 Status Emitter::emit_block(const Block& block) {
+  const size_t outer = tiles_in_scope_.size();
   for (size_t i = 0; i < block.size();) {
+    const size_t first = i;
     if (is_for_elected(block[i])) {
       ANYBIT_TRY(emit_elected(block, i));
     } else {
       ANYBIT_TRY(emit_statement(block[i++]));
     }
+    for (size_t done = first; done < i; ++done) {
+      const ValueId result = block[done].instruction.result;
+      if (result != kNoValue) tiles_in_scope_.push_back(result);
+    }
   }
+  tiles_in_scope_.resize(outer);
   return {};
 }
 
 Status Emitter::emit_statement(const Statement& s) {
   line_number_ = s.location.line;
+  number_ = next_number_++;
   switch (s.kind) {
     case StatementKind::kInstruction: return emit_instruction(s);
     case StatementKind::kLet:
@@ -558,7 +589,7 @@ Result<EmittedKernel> Emitter::run() {
   EmittedKernel kernel;
   kernel.name = "vm_" + program_.name;  // Apart from what the C library calls so.
   kernel.threads_per_cta = program_.num_threads();
-  kernel.shared_bytes = shared_.total_bytes + scratch_bytes_;
+  kernel.shared_bytes = plan_.shared.total_bytes + scratch_bytes_;
   kernel.grid = program_.grid;
   constexpr int64_t kMaxSharedBytes = 227 * 1024;
   if (kernel.shared_bytes > kMaxSharedBytes) {

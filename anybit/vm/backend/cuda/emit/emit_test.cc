@@ -13,7 +13,7 @@ Result<EmittedKernel> emit(const std::string& body, int architecture = 90) {
   ANYBIT_ASSIGN(Program program,
                 parse_program("kernel k(x: ptr, m: i32) grid [m] warps 4 {\n" + body + "}\n"));
   ANYBIT_ASSIGN(const LoweredProgram lowered, lower(std::move(program)));
-  return emit_cuda(lowered.program, {.architecture = architecture});
+  return emit_cuda(lowered, {.architecture = architecture});
 }
 
 std::string copy_text(const std::string& tensor, const std::string& tile, int64_t bytes) {
@@ -102,8 +102,8 @@ TEST(EmitBulk, RefusesClustersBeforeHopper) {
   ASSERT_TRUE(program) << program.error().message;
   const auto lowered = lower(*program);
   ASSERT_TRUE(lowered);
-  EXPECT_TRUE(emit_cuda(lowered->program, {.architecture = 90}));
-  EXPECT_PRED2(contains, refusal(emit_cuda(lowered->program, {.architecture = 89})),
+  EXPECT_TRUE(emit_cuda(*lowered, {.architecture = 90}));
+  EXPECT_PRED2(contains, refusal(emit_cuda(*lowered, {.architecture = 89})),
                "clusters need compute capability 9.0");
 }
 
@@ -114,7 +114,7 @@ TEST(EmitRegisters, ChangesWholeWarpgroups) {
   ASSERT_TRUE(kernel) << kernel.error().message;
   const auto lowered = lower(*kernel);
   ASSERT_TRUE(lowered);
-  const auto emitted = emit_cuda(lowered->program, {});
+  const auto emitted = emit_cuda(*lowered, {});
   ASSERT_TRUE(emitted);
   const std::string& source = emitted->source;
   EXPECT_PRED2(contains, source, "AB_LAUNCH_BOUNDS_2(256, 1)");

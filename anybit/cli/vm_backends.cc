@@ -36,24 +36,29 @@ struct OptOptions {
 
 Status optimize(const OptOptions& options) {
   ANYBIT_ASSIGN(vm::Program program, read_program(options.path, options.kernel));
-  if (!options.after.empty() &&
-      std::ranges::find(vm::passes(), options.after, &vm::PassInfo::name) == vm::passes().end()) {
+  const auto after = std::ranges::find(vm::passes(), options.after, &vm::PassInfo::name);
+  if (!options.after.empty() && after == vm::passes().end()) {
     return fail(ErrorCode::kInvalidArgument, "--print-after={}: no such pass; there are: {}",
                 options.after, pass_list());
   }
   vm::LoweringOptions lowering;
   lowering.verify_after_each = true;
-  lowering.after_pass = [&](const vm::PassInfo& pass, const vm::Program& after) {
-    if (pass.name == options.after) fmt::print("{}", vm::print(after));
+  lowering.wants_code = options.explain || (after != vm::passes().end() && after->plans_code);
+  lowering.after_pass = [&](const vm::PassInfo& pass, const vm::LoweredProgram& lowered) {
+    if (pass.name == options.after) fmt::print("{}", vm::print_after(pass, lowered));
   };
   ANYBIT_ASSIGN(const vm::LoweredProgram lowered, vm::lower(std::move(program), lowering));
   if (options.explain) {
-    for (const vm::LayoutDecision& decision : lowered.decisions) {
+    for (const vm::LayoutDecision& decision : lowered.notes.layouts) {
       const vm::Value& value = lowered.program.values[decision.value];
       fmt::print("%{} @ {}\n    {}{}: {}\n", value.name,
                  layout::to_string(*value.type.register_layout),
                  decision.line > 0 ? fmt::format("line {}, ", decision.line) : "",
                  decision.instruction, decision.rule);
+    }
+    for (const auto& [pass, remark] : lowered.notes.remarks) {
+      fmt::print("{}: {}{}\n", pass, remark.line > 0 ? fmt::format("line {}: ", remark.line) : "",
+                 remark.text);
     }
   } else if (options.after.empty()) {
     fmt::print("{}", vm::print(lowered.program));
@@ -74,9 +79,10 @@ Status emit(const EmitCommandOptions& options) {
     return fail(ErrorCode::kInvalidArgument, "--arch {}: expected sm_80, sm_90a or the like",
                 options.arch);
   }
-  ANYBIT_ASSIGN(const vm::LoweredProgram lowered, vm::lower(std::move(program)));
+  ANYBIT_ASSIGN(const vm::LoweredProgram lowered,
+                vm::lower(std::move(program), {.architecture = architecture, .wants_code = true}));
   ANYBIT_ASSIGN(const vm::cuda::EmittedKernel emitted,
-                vm::cuda::emit_cuda(lowered.program, {.architecture = architecture}));
+                vm::cuda::emit_cuda(lowered, {.architecture = architecture}));
   OrderedJson json = {{"kernel", emitted.name},
                       {"threads", emitted.threads_per_cta},
                       {"shared_bytes", emitted.shared_bytes},
@@ -263,7 +269,8 @@ int vm_opt(int argc, const char* const* argv) {
   parser.positional("FILE", &options.path, "Kernels in text form (docs/vm.md)");
   parser.option("--kernel", &options.kernel, "Which kernel, if the file has several");
   parser.option("--print-after", &options.after, "Print after this pass instead of the last");
-  parser.flag("--explain", &options.explain, "Print which rule gave each tile its layout");
+  parser.flag("--explain", &options.explain,
+              "Print which rule gave each tile its layout, and what passes did");
   if (const auto exit_code = parser.parse(argc, argv)) return *exit_code;
   return finish("vm opt", optimize(options));
 }

@@ -18,6 +18,8 @@ struct OperandInfo {
   std::string_view name;
   MemorySpace space = MemorySpace::kRegister;
   bool is_optional = false;
+  bool is_barrier = false;     // A tile of barriers; elsewhere those are refused.
+  bool may_be_shared = false;  // A register tile or a shared one.
 };
 
 enum class AttributeKind : uint8_t {
@@ -56,7 +58,8 @@ enum class ResultKind : uint8_t { kNone, kAlways, kOptional };
 struct InstructionView {
   const Program& program;
   const Instruction& instruction;
-  int64_t num_threads;  // Of the threads that execute it.
+  int64_t num_threads;       // Of the threads that execute it.
+  int64_t first_thread = 0;  // Of the CTA.
 
   bool has_operand(size_t i) const {
     return i < instruction.operands.size() && instruction.operands[i] != kNoValue;
@@ -108,6 +111,11 @@ struct InstructionInfo {
   /// those that are known. Null: no rule.
   std::vector<LayoutProposal> (*propose_layouts)(const InstructionView& view,
                                                  RulePriority priority) = nullptr;
+
+  /// Whether the instruction can give a result of layout `layout`, which another one would like,
+  /// with what is known of the operands' layouts. Null: any layout will do.
+  bool (*accepts_result_layout)(const InstructionView& view,
+                                const layout::RegisterLayout& layout) = nullptr;
 
   /// The layout that register operand i must have, once the result and the operands before it have
   /// theirs; nothing: any will do. Where another stands, a convert_layout is inserted.

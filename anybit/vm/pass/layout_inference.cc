@@ -2,15 +2,14 @@
 
 #include "anybit/layout/register_layout_text.h"
 #include "anybit/vm/ir/instruction_info.h"
-#include "anybit/vm/ir/verify.h"
 
 namespace anybit::vm {
 namespace {
 
 /// An instruction of the program and the number of threads that execute it.
 struct Site {
-  const Statement* statement;
-  int64_t num_threads;
+  const Statement* statement = nullptr;
+  int64_t num_threads = 0;
 };
 
 void collect_sites(const Block& block, int64_t num_threads, std::vector<Site>& sites) {
@@ -27,6 +26,11 @@ class Inference {
  public:
   explicit Inference(Program& program) : program_(program) {
     collect_sites(program.body, program.num_threads(), sites_);
+    definitions_.resize(program.values.size());
+    for (const Site& site : sites_) {
+      const ValueId result = site.statement->instruction.result;
+      if (result != kNoValue) definitions_[result] = site;
+    }
   }
 
   std::vector<LayoutDecision> run() {
@@ -69,7 +73,8 @@ class Inference {
     for (const LayoutProposal& proposal : info.propose_layouts(view, priority)) {
       TensorType& type = program_.type_of(proposal.value);
       if (type.register_layout || !(proposal.layout.shape() == layout::Dims(type.shape)) ||
-          proposal.layout.num_threads() != site.num_threads) {
+          proposal.layout.num_threads() != site.num_threads ||
+          !can_be_given(proposal.value, proposal.layout)) {
         continue;
       }
       type.register_layout = proposal.layout;
@@ -79,55 +84,20 @@ class Inference {
     return applied;
   }
 
+  /// Whether the instruction that defines the value can give it in this layout.
+  bool can_be_given(ValueId value, const layout::RegisterLayout& layout) const {
+    const Site& site = definitions_[value];
+    if (site.statement == nullptr) return true;
+    const Instruction& instruction = site.statement->instruction;
+    const InstructionInfo& info = instruction_info(instruction.opcode);
+    return info.accepts_result_layout == nullptr ||
+           info.accepts_result_layout({program_, instruction, site.num_threads}, layout);
+  }
+
   Program& program_;
   std::vector<Site> sites_;
+  std::vector<Site> definitions_;  // By value.
   std::vector<LayoutDecision> decisions_;
-};
-
-/// Rebuilds blocks with convert_layout before the instructions that need it.
-class ConversionInsertion {
- public:
-  explicit ConversionInsertion(Program& program) : program_(program) {}
-
-  void run(Block& block, int64_t num_threads) {
-    Block rebuilt;
-    for (Statement& statement : block) {
-      const int64_t inner =
-          statement.kind == StatementKind::kThreads ? statement.num_threads : num_threads;
-      run(statement.body, inner);
-      run(statement.else_body, inner);
-      if (statement.kind == StatementKind::kInstruction) {
-        convert_operands(statement, num_threads, rebuilt);
-      }
-      rebuilt.push_back(std::move(statement));
-    }
-    block = std::move(rebuilt);
-  }
-
- private:
-  void convert_operands(Statement& statement, int64_t num_threads, Block& before) {
-    Instruction& instruction = statement.instruction;
-    const InstructionInfo& info = instruction_info(instruction.opcode);
-    if (info.required_layout == nullptr) return;
-    for (size_t i = 0; i < instruction.operands.size(); ++i) {
-      const ValueId source = instruction.operands[i];
-      if (source == kNoValue || program_.type_of(source).space != MemorySpace::kRegister) continue;
-      const auto required = info.required_layout({program_, instruction, num_threads}, i);
-      if (!required || *required == *program_.type_of(source).register_layout) continue;
-      TensorType type = program_.type_of(source);
-      type.register_layout = required;
-      const ValueId converted = program_.add_value(
-          fmt::format("{}_as_{}", program_.values[source].name, program_.values.size()),
-          std::move(type));
-      Statement conversion;
-      conversion.location = statement.location;
-      conversion.instruction = {Opcode::kConvertLayout, {source}, {}, converted};
-      before.push_back(std::move(conversion));
-      instruction.operands[i] = converted;
-    }
-  }
-
-  Program& program_;
 };
 
 /// Of the tiles that a statement defines; passes leave values behind whose definition they removed.
@@ -152,8 +122,6 @@ Result<LayoutInference> infer_layouts(Program program) {
   LayoutInference result;
   result.decisions = Inference(program).run();
   ANYBIT_TRY(check_every_tile_has_a_layout(program));
-  ConversionInsertion(program).run(program.body, program.num_threads());
-  ANYBIT_TRY(verify(program, VerifyStage::kWithLayouts));
   result.program = std::move(program);
   return result;
 }

@@ -337,13 +337,11 @@ TEST(Emulator, TensorCopiesSwizzleAndFillWithZeros) {
   alignas(16) std::array<ab::u16, 10 * 64> source;
   std::iota(source.begin(), source.end(), ab::u16{1});
   EmulatedTensorMap map = {.pointer = source.data(),
-                           .width = 64,
-                           .height = 10,
-                           .row_pitch = 128,
-                           .box_width = 64,
-                           .box_height = 8,
+                           .extents = {10, 64},
+                           .stride_bytes = {128, 2},
+                           .box = {8, 64},
                            .element_bytes = 2,
-                           .swizzle = ab::kSwizzle128};
+                           .swizzle_bytes = 128};
   const Result<ab::TensorMap> encoded = encode_emulated_tensor_map(map);
   ASSERT_TRUE(encoded);
   std::vector<u32> out(8 * 64);
@@ -362,7 +360,7 @@ TEST(Emulator, TensorCopiesSwizzleAndFillWithZeros) {
     }
   }));
   for (u32 i = 0; i < 512; ++i) EXPECT_EQ(out[i], i / 64 + 4 < 10 ? 1 + 256 + i : 0);
-  map.box_width = 128;
+  map.box = {8, 128};
   EXPECT_FALSE(encode_emulated_tensor_map(map));
 }
 
@@ -395,7 +393,7 @@ void check_wgmma(int swizzle, bool registers) {
     if (mn_major && chunks == 1) std::swap(line_stride, along_stride);
     return ab::descriptor_bits(address, along_stride, line_stride, swizzle);
   };
-  std::vector<std::array<float, kN / 2>> d(128);
+  std::vector<std::array<u32, kN / 2>> d(128);
   const Status status = run({.block_threads = 128, .shared_bytes = 16384}, [&] {
     const u32 s = ab::shared_base(), t = ab::thread();
     for (u32 i = t; i < 64 * 16; i += 128) {
@@ -408,8 +406,8 @@ void check_wgmma(int swizzle, bool registers) {
     }
     ab::fence_proxy_async();
     ab::sync_cta();
-    float* own = d[t].data();
-    for (u32 i = 0; i < kN / 2; ++i) own[i] = 1;
+    u32* own = d[t].data();
+    for (u32 i = 0; i < kN / 2; ++i) own[i] = ab::float_bits(1);
     const u64 da = descriptor(kAMajor, 64, s), db = descriptor(kBMajor, kN, s + kBOffset);
     ab::wgmma_fence();
     if (registers) {
@@ -431,7 +429,8 @@ void check_wgmma(int swizzle, bool registers) {
       const u32 row = t / 32 * 16 + t % 32 / 4 + i / 2 % 2 * 8, n = i / 4 * 8 + t % 4 * 2 + i % 2;
       float sum = 1;
       for (u32 k = 0; k < 16; ++k) sum += a(row, k) * b(k, n);
-      ASSERT_EQ(d[t][i], sum) << "thread " << t << " element " << i << " swizzle " << swizzle;
+      ASSERT_EQ(ab::bits_float(d[t][i]), sum)
+          << "thread " << t << " element " << i << " swizzle " << swizzle;
     }
   }
 }

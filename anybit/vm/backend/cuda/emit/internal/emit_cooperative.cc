@@ -208,7 +208,7 @@ Status emit_reduce(Emitter& out, const InstructionView& view) {
   }
   if (!warp_bits.empty()) combine_warps(out, values, op, element, warp_bits);
   out.declare(view.instruction.result);
-  const bool masked = element.bits >= 16 || element == kBool;
+  const bool masked = element.bits == 32 || operand_class(element) != kIntegers;
   out.write_codes(
       view.instruction.result,
       [&](int64_t e) { return encode_number(element, values[static_cast<size_t>(e)]); }, masked);

@@ -1,9 +1,10 @@
 // Checks and measures the tile VM on a GPU: the device header against its emulation, casts of every
 // format bit for bit, the memory-bound kernels and matrix products against double precision and the
 // floor.
-//   gpu_check [--only header|casts|memory|cast-times|matmul|fuzz|tune] [--no-times] [--json FILE]
+//   gpu_check [--only PART]... [--no-times] [--json FILE]; --help lists the parts
 //   --case NAME: only the checks whose name contains this
 #include <unistd.h>
+#include <CLI/CLI.hpp>
 
 #include <algorithm>
 #include <cstdio>
@@ -13,8 +14,10 @@
 
 #include "anybit/vm/backend/cuda/device_selfcheck.h"
 #include "anybit/vm/backend/cuda/device_source.h"
+#include "cublas.h"
 #include "gpu_case.h"
 #include "gpu_parts.h"
+#include "weight_only_cases.h"
 
 namespace anybit::bench {
 namespace {
@@ -42,8 +45,8 @@ struct Report {
         speed = fmt::format("{:9.1f} us {:7.1f} TFLOP/s", row.microseconds,
                             row.operations / row.microseconds / 1e6);
       } else if (peak_bandwidth > 0) {
-        j["fraction_of_copy"] = gbps / peak_bandwidth;
-        speed += fmt::format(" {:5.1f}% of copy", 100 * gbps / peak_bandwidth);
+        j["fraction_of_peak"] = gbps / peak_bandwidth;
+        speed += fmt::format(" {:5.1f}% of peak", 100 * gbps / peak_bandwidth);
       }
     }
     rows.push_back(std::move(j));
@@ -98,6 +101,7 @@ struct CheckOptions {
   uint64_t first_seed = 1, num_seeds = 300;  // Of fuzz.
   std::string commit = "unknown";            // Of tune's entries.
   double budget = 60;                        // Seconds of tune for each shape.
+  WeightOnlyOptions weight_only;
 };
 
 void check_fuzz(const GpuContext& context, const CheckOptions& options, Report& report) {
@@ -171,7 +175,19 @@ int run(const CheckOptions& options) {
   };
   if (wants("header")) check_header(context, wanted_case, report);
   if (wants("memory")) run_all(memory_cases());
+  if (wants("matmul") || wants("wgmma")) {
+    run_all(wgmma_cases());
+    for (const int64_t size : {8192, 4096}) {
+      report.add(cublas_row(context, size, size, size), copy_bandwidth);
+    }
+  }
   if (wants("matmul")) run_all(matmul_cases());
+  if (wants("weight-only")) {
+    const double read = measured_read_bandwidth(context);
+    std::printf("read bandwidth: %.0f GB/s; percentages are of it\n", read);
+    run_weight_only(context, options.weight_only,
+                    [&](const GpuRow& row) { report.add(row, read); });
+  }
   const auto run_casts = [&](bool exhaustive) {
     const auto cases = cast_cases(exhaustive);
     const std::filesystem::path folder =
@@ -208,33 +224,32 @@ int run(const CheckOptions& options) {
 }  // namespace anybit::bench
 
 int main(int argc, char** argv) {
+  CLI::App app{"Checks and measures the tile VM on GPU 0"};
   anybit::bench::CheckOptions options;
-  for (int i = 1; i < argc; ++i) {
-    const std::string argument = argv[i];
-    if (argument == "--no-times") {
-      options.wants_times = false;
-    } else if (argument == "--only" && i + 1 < argc) {
-      options.only.emplace_back(argv[++i]);
-    } else if (argument == "--case" && i + 1 < argc) {
-      options.wanted_case = argv[++i];
-    } else if (argument == "--json" && i + 1 < argc) {
-      options.json_path = argv[++i];
-    } else if (argument == "--seeds" && i + 1 < argc) {
-      options.num_seeds = std::strtoull(argv[++i], nullptr, 10);
-    } else if (argument == "--first" && i + 1 < argc) {
-      options.first_seed = std::strtoull(argv[++i], nullptr, 10);
-    } else if (argument == "--commit" && i + 1 < argc) {
-      options.commit = argv[++i];
-    } else if (argument == "--budget" && i + 1 < argc) {
-      options.budget = std::strtod(argv[++i], nullptr);
-    } else {
-      std::fprintf(
-          stderr,
-          "usage: gpu_check [--only PART]... [--case NAME] [--no-times] [--json FILE]\n"
-          "                 [--seeds N] [--first SEED] [--commit NAME] [--budget SECONDS]\n"
-          "PART: header, casts, memory, matmul, cast-times, fuzz, tune\n");
-      return 2;
-    }
-  }
+  bool no_times = false, no_checks = false;
+  app.add_option("--only", options.only, "run these parts alone")
+      ->check(CLI::IsMember({"header", "casts", "memory", "cast-times", "matmul", "wgmma",
+                             "weight-only", "fuzz", "tune"}));
+  app.add_option("--case", options.wanted_case, "only what has this in its name");
+  app.add_flag("--no-times", no_times, "only whether results are right");
+  app.add_option("--json", options.json_path, "writes all rows there");
+  app.add_option("--seeds", options.num_seeds, "fuzz: how many programs");
+  app.add_option("--first", options.first_seed, "fuzz: the seed of the first");
+  app.add_option("--commit", options.commit, "tune: the commit that entries name");
+  app.add_option("--budget", options.budget, "tune: seconds for each shape");
+  anybit::bench::WeightOnlyOptions& weight_only = options.weight_only;
+  app.add_option("--format", weight_only.schemes, "weight-only: these schemes");
+  app.add_option("--shape", weight_only.shapes, "weight-only: n k");
+  app.add_option("-m", weight_only.ms, "weight-only: rows of the activations");
+  app.add_option("--rows", weight_only.tile_rows, "weight-only: rows of a tile");
+  app.add_flag("--no-checks", no_checks, "weight-only: only times");
+  app.add_flag("--sweep", weight_only.wants_sweep, "weight-only: times every schedule");
+  app.add_option("--top", weight_only.top, "weight-only: the best predicted of the sweep");
+  app.add_option("--schedule", weight_only.schedule, "weight-only: of the sweep, what has this");
+  CLI11_PARSE(app, argc, argv);
+  for (auto& [k, n] : weight_only.shapes) std::swap(k, n);
+  weight_only.wants_sweep |= weight_only.top > 0 || !weight_only.schedule.empty();
+  weight_only.wants_checks = !no_checks;
+  options.wants_times = weight_only.wants_times = !no_times;
   return anybit::bench::run(options);
 }

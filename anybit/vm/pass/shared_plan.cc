@@ -3,50 +3,22 @@
 #include <algorithm>
 #include <bit>
 #include <map>
-#include <numeric>
 #include <set>
 
-#include "anybit/layout/bank_conflicts.h"
-#include "anybit/layout/register_layout_ops.h"
 #include "anybit/vm/ir/instruction_info.h"
+#include "anybit/vm/ir/wgmma.h"
 
 namespace anybit::vm {
 
-using layout::Swizzle;
-
 namespace {
 
-constexpr int64_t kAlignment = 128;       // Bytes; of every allocation.
-constexpr int64_t kBulkAlignment = 1024;  // Of those under a swizzle of the TMA: its period.
+constexpr int64_t kAlignment = 128;  // Bytes; of every allocation, at least.
+constexpr int64_t kPeriod = 1024;    // Of those that bulk copies and wgmma use: of swizzles.
 
 std::vector<int64_t> row_major(const std::vector<int64_t>& shape) {
   std::vector<int64_t> strides(shape.size(), 1);
   for (size_t d = shape.size() - 1; d > 0; --d) strides[d - 1] = strides[d] * shape[d];
   return strides;
-}
-
-/// Elements a thread accesses at once under a swizzle that keeps 2^base neighbours together.
-int64_t access_run(const SharedTraffic& access, int bits, int64_t base) {
-  if (access.strides.back() != 1) return 1;
-  int64_t run = layout::contiguous_local_run(*access.layout);
-  while (run > 1 && (run * bits > 128 || run > (int64_t{1} << base))) run /= 2;
-  return run;
-}
-
-int64_t access_cycles(const SharedTraffic& access, int bits, const Swizzle& swizzle, int64_t run) {
-  std::vector<int64_t> addresses;
-  const int64_t lanes = std::min<int64_t>(kWarpSize, access.layout->num_threads());
-  for (int64_t t = 0; t < lanes; ++t) {
-    const layout::Dims x = access.layout->coordinates(t, 0);
-    int64_t linear = 0;
-    for (int d = 0; d < x.size(); ++d) linear += x[d] * access.strides[static_cast<size_t>(d)];
-    addresses.push_back(swizzle.apply(linear) * bits / 8);
-  }
-  // As wide as every lane's address allows; narrower accesses take more of them.
-  int64_t width = run * bits / 8;
-  for (const int64_t address : addresses) width = std::gcd(width, address);
-  const int64_t repeats = access.layout->local_size() * bits / 8 / width;
-  return layout::num_wavefronts(addresses, static_cast<int>(width)) * repeats;
 }
 
 class Planner {
@@ -61,7 +33,6 @@ class Planner {
       if (status && s.kind == StatementKind::kInstruction) status = visit(s.instruction);
     });
     if (!status) return tl::make_unexpected(status.error());
-    for (const ValueId id : allocations_) choose(id);
     place();
     for (SharedView& view : plan_.views) {
       if (view.storage == kNoValue) continue;
@@ -107,9 +78,19 @@ class Planner {
         plan_.views[instruction.result] = std::move(view);
         return {};
       }
-      case Opcode::kLoadShared: note(instruction.operands[0], instruction.result); return {};
-      case Opcode::kStoreShared: note(instruction.operands[0], instruction.operands[1]); return {};
-      case Opcode::kCopyBulk: bulk_.insert(plan_.view(instruction.operands[0]).storage); return {};
+      case Opcode::kWgmma:
+        for (const size_t i : {kWgmmaA, kWgmmaB}) {
+          const ValueId id = instruction.operands[i];
+          if (program_.type_of(id).space != MemorySpace::kShared) continue;
+          periodic_.insert(plan_.view(id).storage);
+        }
+        return {};
+      case Opcode::kCopyBulk:
+        periodic_.insert(plan_.view(instruction.operands[0]).storage);
+        return {};
+      case Opcode::kStoreBulk:
+        periodic_.insert(plan_.view(instruction.operands[1]).storage);
+        return {};
       default: return {};
     }
   }
@@ -196,22 +177,6 @@ class Planner {
     return {};
   }
 
-  void note(ValueId shared, ValueId tile) {
-    const SharedView& view = plan_.view(shared);
-    accesses_[view.storage].push_back({&*program_.type_of(tile).register_layout, view.strides});
-  }
-
-  void choose(ValueId id) {
-    const TensorType& type = program_.type_of(id);
-    if (type.shared_layout || type.element == kBarrierElement) return;
-    if (bulk_.contains(id)) {
-      plan_.views[id].swizzle =
-          bulk_swizzle(bulk_span_bytes(type.shape, type.element.bits), type.element.bits);
-      return;
-    }
-    plan_.views[id].swizzle = best_swizzle(accesses_[id], type.element.bits, type.num_elements());
-  }
-
   int64_t size_bytes(ValueId id) const {
     const TensorType& type = program_.type_of(id);
     const SharedView& view = plan_.view(id);
@@ -223,12 +188,16 @@ class Planner {
     return (elements * type.element.bits + 7) / 8;
   }
 
+  int64_t alignment_of(ValueId id) const {
+    const bool is_periodic = periodic_.contains(id);
+    return is_periodic ? kPeriod : kAlignment;
+  }
+
   /// First fit in program order among allocations that live at the same time.
   void place() {
     std::vector<ValueId> placed;
     for (const ValueId id : allocations_) {
       const int64_t size = size_bytes(id);
-      const int64_t alignment = bulk_.contains(id) ? kBulkAlignment : kAlignment;
       std::vector<std::pair<int64_t, int64_t>> taken;
       for (const ValueId other : placed) {
         const Life &a = lives_[id], &b = lives_[other];
@@ -237,6 +206,7 @@ class Planner {
                            plan_.view(other).byte_offset + size_bytes(other));
       }
       std::sort(taken.begin(), taken.end());
+      const int64_t alignment = alignment_of(id);
       int64_t offset = 0;
       for (const auto& [begin, end] : taken) {
         if (offset + size <= begin) break;
@@ -253,40 +223,17 @@ class Planner {
   SharedPlan plan_;
   std::vector<ValueId> allocations_;
   std::map<ValueId, Life> lives_;
-  std::set<ValueId> bulk_;  // Allocations that bulk copies use.
-  std::map<ValueId, std::vector<SharedTraffic>> accesses_;
+  std::set<ValueId> periodic_;  // Allocations that bulk copies and wgmma use.
   int64_t position_ = 0;
 };
 
 }  // namespace
 
-Swizzle best_swizzle(const std::vector<SharedTraffic>& traffic, int bits, int64_t num_elements) {
-  if (traffic.empty() || bits % 8 != 0) return {};
-  const int top = static_cast<int>(std::bit_width(static_cast<uint64_t>(num_elements))) - 1;
-  const auto cost = [&](const Swizzle& swizzle) {
-    int64_t cycles = 0;
-    for (const SharedTraffic& access : traffic) {
-      const int64_t run = access_run(access, bits, swizzle.bits == 0 ? 30 : swizzle.base);
-      cycles += access_cycles(access, bits, swizzle, run);
-    }
-    return cycles;
-  };
-  Swizzle best;
-  int64_t best_cost = cost(best);
-  const int widest = std::countr_zero(static_cast<uint64_t>(128 / bits));  // 16 bytes.
-  for (int count = 1; count <= 5; ++count) {
-    for (int base = widest; base >= 0; --base) {
-      for (int shift = count; base + shift + count <= top; ++shift) {
-        const Swizzle candidate{base, count, shift};
-        const int64_t candidate_cost = cost(candidate);
-        if (candidate_cost < best_cost) {
-          best = candidate;
-          best_cost = candidate_cost;
-        }
-      }
-    }
-  }
-  return best;
+Result<WgmmaOperand> shared_wgmma_operand(const InstructionView& view, const WgmmaPlan& plan,
+                                          size_t operand, const SharedView& shared) {
+  const bool is_a = operand == kWgmmaA;
+  return wgmma_operand(*plan.atom, shared.strides[is_a ? 0 : 1], shared.strides[is_a ? 1 : 0],
+                       is_a ? kWgmmaRows : plan.n, view.operand(kWgmmaB).shape[0]);
 }
 
 int bulk_span_bytes(const std::vector<int64_t>& shape, int bits) {
@@ -294,7 +241,7 @@ int bulk_span_bytes(const std::vector<int64_t>& shape, int bits) {
   return row_bytes == 128 || row_bytes == 64 || row_bytes == 32 ? static_cast<int>(row_bytes) : 0;
 }
 
-Swizzle bulk_swizzle(int span_bytes, int bits) {
+layout::Swizzle bulk_swizzle(int span_bytes, int bits) {
   if (span_bytes == 0) return {};
   constexpr int kChunkBits = 128, kLineChunks = 8;  // Lines of 128 bytes, chunks of 16.
   return {std::countr_zero(static_cast<unsigned>(kChunkBits / bits)),

@@ -156,6 +156,19 @@ Status emit_permute(Emitter& out, const InstructionView& view) {
   return {};
 }
 
+Status emit_slice(Emitter& out, const InstructionView& view) {
+  const auto &to = *view.result().register_layout, &from = *view.operand(0).register_layout;
+  const auto& offset = view.attribute<std::vector<int64_t>>(0);
+  std::vector<int64_t> places;
+  for (int64_t e = 0; e < to.local_size(); ++e) {
+    layout::Dims coords = to.coordinates(0, e);
+    for (int d = 0; d < coords.size(); ++d) coords[d] += offset[static_cast<size_t>(d)];
+    places.push_back(from.local_index(coords));
+  }
+  emit_gather_places(out, view.instruction.result, view.instruction.operands[0], places);
+  return {};
+}
+
 Status emit_assign(Emitter& out, const InstructionView& view) {
   out.line("#pragma unroll");
   out.line("for (int i = 0; i < {}; ++i) {}[i] = {}[i];", out.num_words(view.operand(0)),

@@ -12,8 +12,11 @@
 
 #include "anybit/vm/backend/cuda/emit/emit.h"
 #include "anybit/vm/ir/instruction_info.h"
+#include "anybit/vm/pass/pipeline.h"
 #include "anybit/vm/pass/scalar_analysis.h"
 #include "anybit/vm/pass/shared_plan.h"
+#include "anybit/vm/pass/swizzle_choice.h"
+#include "anybit/vm/pass/tile_range.h"
 
 namespace anybit::vm::cuda {
 
@@ -25,13 +28,23 @@ inline std::string all_of(const std::string& a, const std::string& b) {
 
 class Emitter {
  public:
-  Emitter(const Program& program, const SharedPlan& shared, const EmitOptions& options);
+  Emitter(const LoweredProgram& lowered, const EmitOptions& options);
 
   Result<EmittedKernel> run();
 
   const Program& program() const { return program_; }
   const ScalarAnalysis& scalars() const { return scalars_; }
-  const SharedPlan& shared_plan() const { return shared_; }
+  const TileRanges& tile_ranges() const { return tile_ranges_; }
+  const SharedPlan& shared_plan() const { return plan_.shared; }
+  /// What the passes decided for the statement that is being written. Pre: it is a `Plan`.
+  template <class Plan>
+  const Plan& statement_plan() const {
+    return std::get<Plan>(plan_.statements[number_]);
+  }
+  template <class Plan>
+  const Plan* find_statement_plan() const {
+    return std::get_if<Plan>(&plan_.statements[number_]);
+  }
   int architecture() const { return options_.architecture; }
 
   /// Appends one indented line.
@@ -46,10 +59,6 @@ class Emitter {
     ++depth_;
   }
   void close();
-
-  /// Takes back the lines written since mark().
-  size_t mark() const { return body_.size(); }
-  void rewind(size_t mark) { body_.resize(mark); }
 
   /// A name nothing else has: "run3".
   std::string fresh(std::string_view stem);
@@ -96,6 +105,11 @@ class Emitter {
   /// A condition that holds in exactly one of the threads that hold an element; empty: all do.
   std::string first_holder(const layout::RegisterLayout& layout);
 
+  /// Tiles that are defined in the blocks around this place, in order.
+  const std::vector<ValueId>& tiles_in_scope() const { return tiles_in_scope_; }
+  /// Whether some wgmma has this tile as its sum, or as its operand in registers.
+  bool is_wgmma_register(ValueId id) const { return wgmma_registers_.contains(id); }
+
   /// The byte address of the scratch area of shared memory, and its size so far.
   std::string scratch(int64_t bytes);
 
@@ -120,14 +134,17 @@ class Emitter {
   Status emit_statement(const Statement& statement);
   Status emit_for(const Statement& statement);
   Status emit_threads(const Statement& statement);
+  void emit_registers(int64_t num_registers);
+  Result<std::string> launch_attributes(EmittedKernel& kernel) const;
   Status emit_instruction(const Statement& statement);
   std::string scalar_call(const Expr& expr) const;
   std::string preamble(size_t num_maps) const;
 
   const Program& program_;
-  const SharedPlan& shared_;
+  const CodePlan& plan_;
   const EmitOptions options_;
   ScalarAnalysis scalars_;
+  TileRanges tile_ranges_;
   std::string body_, prologue_;
   std::map<std::string, std::string> functions_;
   std::vector<std::string> function_order_;
@@ -135,10 +152,13 @@ class Emitter {
   std::vector<std::string> variable_names_, tile_names_;
   std::vector<const Instruction*> definitions_;  // By tile; null where `assign` changes it.
   std::vector<std::string> notes_;
+  std::vector<ValueId> tiles_in_scope_;
+  std::set<ValueId> wgmma_registers_;
   std::vector<TensorMapParameter> tensor_maps_;
   std::vector<ValueId> tensor_map_values_;  // Whose they are.
   std::string barriers_;                    // Text that makes them, for one thread.
   bool is_elected_ = false;
+  bool has_register_hints_ = false;
   std::string group_;  // The variable with the thread's index in the group; empty: the CTA.
   int64_t num_threads_;
   int64_t num_groups_ = 0;
@@ -146,6 +166,7 @@ class Emitter {
   int depth_ = 1;
   int next_name_ = 0;
   int line_number_ = 0;
+  size_t number_ = 0, next_number_ = 0;  // Of statements, in program order.
 };
 
 }  // namespace anybit::vm::cuda

@@ -12,8 +12,9 @@ namespace {
 Result<EmittedKernel> emit(const std::string& body, int architecture = 90) {
   ANYBIT_ASSIGN(Program program,
                 parse_program("kernel k(x: ptr, m: i32) grid [m] warps 4 {\n" + body + "}\n"));
-  ANYBIT_ASSIGN(const LoweredProgram lowered, lower(std::move(program)));
-  return emit_cuda(lowered.program, {.architecture = architecture});
+  ANYBIT_ASSIGN(const LoweredProgram lowered,
+                lower(std::move(program), {.architecture = architecture, .wants_code = true}));
+  return emit_cuda(lowered, {.architecture = architecture});
 }
 
 std::string copy_text(const std::string& tensor, const std::string& tile, int64_t bytes) {
@@ -100,10 +101,10 @@ TEST(EmitBulk, RefusesWhatCannotBeABox) {
 TEST(EmitBulk, RefusesClustersBeforeHopper) {
   const auto program = parse_program("kernel k() grid [2] cluster [2] {\n}\n");
   ASSERT_TRUE(program) << program.error().message;
-  const auto lowered = lower(*program);
+  const auto lowered = lower(*program, {.wants_code = true});
   ASSERT_TRUE(lowered);
-  EXPECT_TRUE(emit_cuda(lowered->program, {.architecture = 90}));
-  EXPECT_PRED2(contains, refusal(emit_cuda(lowered->program, {.architecture = 89})),
+  EXPECT_TRUE(emit_cuda(*lowered, {.architecture = 90}));
+  EXPECT_PRED2(contains, refusal(emit_cuda(*lowered, {.architecture = 89})),
                "clusters need compute capability 9.0");
 }
 
@@ -112,9 +113,9 @@ TEST(EmitRegisters, ChangesWholeWarpgroups) {
       "kernel k() grid [1] warps 8 {\n  threads(0, 32) registers(24) {\n    sync()\n  }\n"
       "  threads(128, 128) registers(240) {\n    sync()\n  }\n}\n");
   ASSERT_TRUE(kernel) << kernel.error().message;
-  const auto lowered = lower(*kernel);
+  const auto lowered = lower(*kernel, {.wants_code = true});
   ASSERT_TRUE(lowered);
-  const auto emitted = emit_cuda(lowered->program, {});
+  const auto emitted = emit_cuda(*lowered, {});
   ASSERT_TRUE(emitted);
   const std::string& source = emitted->source;
   EXPECT_PRED2(contains, source, "AB_LAUNCH_BOUNDS_2(256, 1)");

@@ -1,17 +1,12 @@
 #include "anybit/vm/pass/shared_plan.h"
 
 #include <algorithm>
-#include <bit>
 #include <map>
-#include <numeric>
 
 #include "anybit/layout/bank_conflicts.h"
-#include "anybit/layout/register_layout_ops.h"
 #include "anybit/vm/ir/instruction_info.h"
 
 namespace anybit::vm {
-
-using layout::Swizzle;
 
 namespace {
 
@@ -21,30 +16,6 @@ std::vector<int64_t> row_major(const std::vector<int64_t>& shape) {
   std::vector<int64_t> strides(shape.size(), 1);
   for (size_t d = shape.size() - 1; d > 0; --d) strides[d - 1] = strides[d] * shape[d];
   return strides;
-}
-
-/// Elements a thread accesses at once under a swizzle that keeps 2^base neighbours together.
-int64_t access_run(const SharedTraffic& access, int bits, int64_t base) {
-  if (access.strides.back() != 1) return 1;
-  int64_t run = layout::contiguous_local_run(*access.layout);
-  while (run > 1 && (run * bits > 128 || run > (int64_t{1} << base))) run /= 2;
-  return run;
-}
-
-int64_t access_cycles(const SharedTraffic& access, int bits, const Swizzle& swizzle, int64_t run) {
-  std::vector<int64_t> addresses;
-  const int64_t lanes = std::min<int64_t>(kWarpSize, access.layout->num_threads());
-  for (int64_t t = 0; t < lanes; ++t) {
-    const layout::Dims x = access.layout->coordinates(t, 0);
-    int64_t linear = 0;
-    for (int d = 0; d < x.size(); ++d) linear += x[d] * access.strides[static_cast<size_t>(d)];
-    addresses.push_back(swizzle.apply(linear) * bits / 8);
-  }
-  // As wide as every lane's address allows; narrower accesses take more of them.
-  int64_t width = run * bits / 8;
-  for (const int64_t address : addresses) width = std::gcd(width, address);
-  const int64_t repeats = access.layout->local_size() * bits / 8 / width;
-  return layout::num_wavefronts(addresses, static_cast<int>(width)) * repeats;
 }
 
 class Planner {
@@ -198,7 +169,8 @@ class Planner {
   void choose(ValueId id) {
     const TensorType& type = program_.type_of(id);
     if (type.shared_layout) return;
-    plan_.views[id].swizzle = best_swizzle(accesses_[id], type.element.bits, type.num_elements());
+    plan_.views[id].swizzle =
+        layout::choose_swizzle(accesses_[id], type.element.bits, type.num_elements()).swizzle;
   }
 
   int64_t size_bytes(ValueId id) const {
@@ -241,40 +213,11 @@ class Planner {
   SharedPlan plan_;
   std::vector<ValueId> allocations_;
   std::map<ValueId, Life> lives_;
-  std::map<ValueId, std::vector<SharedTraffic>> accesses_;
+  std::map<ValueId, std::vector<layout::TileTraffic>> accesses_;
   int64_t position_ = 0;
 };
 
 }  // namespace
-
-Swizzle best_swizzle(const std::vector<SharedTraffic>& traffic, int bits, int64_t num_elements) {
-  if (traffic.empty() || bits % 8 != 0) return {};
-  const int top = static_cast<int>(std::bit_width(static_cast<uint64_t>(num_elements))) - 1;
-  const auto cost = [&](const Swizzle& swizzle) {
-    int64_t cycles = 0;
-    for (const SharedTraffic& access : traffic) {
-      const int64_t run = access_run(access, bits, swizzle.bits == 0 ? 30 : swizzle.base);
-      cycles += access_cycles(access, bits, swizzle, run);
-    }
-    return cycles;
-  };
-  Swizzle best;
-  int64_t best_cost = cost(best);
-  const int widest = std::countr_zero(static_cast<uint64_t>(128 / bits));  // 16 bytes.
-  for (int count = 1; count <= 5; ++count) {
-    for (int base = widest; base >= 0; --base) {
-      for (int shift = count; base + shift + count <= top; ++shift) {
-        const Swizzle candidate{base, count, shift};
-        const int64_t candidate_cost = cost(candidate);
-        if (candidate_cost < best_cost) {
-          best = candidate;
-          best_cost = candidate_cost;
-        }
-      }
-    }
-  }
-  return best;
-}
 
 Result<SharedPlan> plan_shared_memory(const Program& program) { return Planner(program).run(); }
 

@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "anybit/base/result.h"
-#include "anybit/layout/register_layout.h"
 #include "anybit/layout/shared_layout.h"
 #include "anybit/vm/ir/program.h"
 #include "anybit/vm/pass/scalar_analysis.h"
@@ -29,17 +28,6 @@ struct SharedPlan {
 
   const SharedView& view(ValueId id) const { return views[static_cast<size_t>(id)]; }
 };
-
-/// A register tile that is read from or written to shared memory under these strides.
-struct SharedTraffic {
-  const layout::RegisterLayout* layout = nullptr;
-  std::vector<int64_t> strides = {};
-};
-
-/// The swizzle under which all of `traffic` costs the fewest cycles; of equals the one with the
-/// fewest bits. `bits` of an element, `num_elements` of the shared tile.
-layout::Swizzle best_swizzle(const std::vector<SharedTraffic>& traffic, int bits,
-                             int64_t num_elements);
 
 /// Plans the shared memory of a program. Annotated layouts stay; others are row-major with the
 /// swizzle that costs the fewest bank conflicts over all accesses of the tile (the first of equals:

@@ -1,12 +1,11 @@
-// Instructions in which threads work together: reductions, scans, layout conversions, matrix
-// products.
+// Instructions in which threads work together: reductions, scans, matrix products. Layout
+// conversions: emit_convert_layout.cc.
 #include <bit>
 
 #include "anybit/layout/register_layout_ops.h"
 #include "anybit/vm/backend/cuda/cast/emit_cast.h"
 #include "anybit/vm/backend/cuda/emit/internal/elementwise.h"
 #include "anybit/vm/backend/cuda/emit/internal/emit_table.h"
-#include "anybit/vm/backend/cuda/emit/internal/memory_access.h"
 #include "anybit/vm/ir/dot.h"
 
 namespace anybit::vm::cuda {
@@ -253,80 +252,6 @@ Status emit_scan(Emitter& out, const InstructionView& view) {
   out.barrier();
   out.declare(view.instruction.result);
   refill(out, view.instruction.result, *type.register_layout, scratch, bytes);
-  return {};
-}
-
-namespace {
-
-/// Local places in `from` of the elements of `to`, if each thread holds what it needs and always at
-/// the same places; nothing otherwise.
-std::optional<std::vector<int64_t>> places_within_threads(const RegisterLayout& from,
-                                                          const RegisterLayout& to) {
-  std::vector<int64_t> places;
-  for (int64_t e = 0; e < to.local_size(); ++e) {
-    const int64_t place = from.locate(to.linear_index(0, e)).local;
-    for (int64_t t = 0; t < to.num_threads(); ++t) {
-      const int64_t linear = to.linear_index(t, e);
-      if (!from.holds(t, linear) || from.locate(linear).local != place) return std::nullopt;
-    }
-    places.push_back(place);
-  }
-  return places;
-}
-
-void convert_through_shared(Emitter& out, const InstructionView& view) {
-  const TensorType &from = view.operand(0), &to = view.result();
-  const int bits = from.element.bits;
-  const ValueId source = view.instruction.operands[0], result = view.instruction.result;
-  if (bits % 8 != 0) {
-    const int64_t bytes = scratch_element_bytes(from.element);
-    const std::string scratch = out.scratch(from.num_elements() * bytes);
-    out.barrier();
-    spill(out, source, *from.register_layout, scratch, bytes);
-    out.barrier();
-    out.declare(result);
-    refill(out, result, *to.register_layout, scratch, bytes);
-    return;
-  }
-  out.scratch(from.num_elements() * bits / 8);
-  SharedView area;
-  area.byte_offset = out.shared_plan().total_bytes;
-  area.strides.assign(from.shape.size(), 1);
-  for (size_t d = from.shape.size() - 1; d > 0; --d) {
-    area.strides[d - 1] = area.strides[d] * from.shape[d];
-  }
-  area.swizzle =
-      best_swizzle({{&*from.register_layout, area.strides}, {&*to.register_layout, area.strides}},
-                   bits, from.num_elements());
-  out.barrier();
-  const SharedAccess write(out, area, bits, *from.register_layout);
-  const std::string holder = out.first_holder(*from.register_layout);
-  if (!holder.empty()) out.open("if ({})", holder);
-  for (int64_t r = 0; r < write.num_runs(); ++r) {
-    emit_run_store(out, source, write.plan(), r, bits, "shared", write.address(r));
-  }
-  if (!holder.empty()) out.close();
-  out.barrier();
-  const SharedAccess read(out, area, bits, *to.register_layout);
-  out.line("ab::u32 {}[{}] = {{}};", out.tile(result), out.num_words(to));
-  for (int64_t r = 0; r < read.num_runs(); ++r) {
-    emit_run_load(out, result, read.plan(), r, bits, "shared", read.address(r), "");
-  }
-}
-
-}  // namespace
-
-Status emit_convert_layout(Emitter& out, const InstructionView& view) {
-  const RegisterLayout &from = *view.operand(0).register_layout,
-                       &to = *view.result().register_layout;
-  if (const auto places = places_within_threads(from, to)) {
-    const ValueId source = view.instruction.operands[0];
-    out.declare(view.instruction.result);
-    out.write_codes(
-        view.instruction.result, [&](int64_t e) { return out.code(source, (*places)[e]); }, true);
-    return {};
-  }
-  convert_through_shared(out, view);
   return {};
 }
 

@@ -81,8 +81,9 @@ int64_t vector_of(const TileTraffic& access, int element_bits, int base) {
   return run;
 }
 
-/// The wavefronts of one warp that moves a whole tile; those of its first vectors stand for all.
-int64_t tile_wavefronts(const TileTraffic& access, int element_bits, const Swizzle& swizzle) {
+/// Adds what one warp pays for a whole tile; its first vectors stand for all.
+void add_tile(const TileTraffic& access, int element_bits, SwizzleChoice& choice) {
+  const Swizzle& swizzle = choice.swizzle;
   constexpr int kNoSwizzle = 30;
   const int64_t run =
       vector_of(access, element_bits, swizzle.bits == 0 ? kNoSwizzle : swizzle.base);
@@ -98,7 +99,8 @@ int64_t tile_wavefronts(const TileTraffic& access, int element_bits, const Swizz
     width = std::gcd(width, addresses.back());
   }
   const int64_t repeats = access.layout->local_size() * element_bits / 8 / width;
-  return num_wavefronts(addresses, static_cast<int>(width)) * repeats;
+  choice.wavefronts += num_wavefronts(addresses, static_cast<int>(width)) * repeats;
+  choice.accesses += repeats;
 }
 
 }  // namespace
@@ -156,23 +158,23 @@ Result<std::vector<WarpAccess>> warp_accesses(const RegisterLayout& layout, int 
 SwizzleChoice choose_swizzle(std::span<const TileTraffic> traffic, int element_bits,
                              int64_t num_elements) {
   if (traffic.empty() || element_bits % 8 != 0) return {};
-  const auto cost = [&](const Swizzle& swizzle) {
-    int64_t wavefronts = 0;
-    for (const TileTraffic& access : traffic) {
-      wavefronts += tile_wavefronts(access, element_bits, swizzle);
-    }
-    return wavefronts;
+  const auto with = [&](const Swizzle& swizzle) {
+    SwizzleChoice choice{swizzle, 0, 0};
+    for (const TileTraffic& access : traffic) add_tile(access, element_bits, choice);
+    return choice;
   };
-  SwizzleChoice best{{}, cost({})};
+  SwizzleChoice best = with({});
   constexpr int kBankBits = 5;
   const int top = static_cast<int>(std::bit_width(static_cast<uint64_t>(num_elements))) - 1;
   const int widest = std::countr_zero(static_cast<uint64_t>(8 * kMaxWidth / element_bits));
   for (int bits = 1; bits <= kBankBits; ++bits) {
     for (int base = widest; base >= 0; --base) {
       for (int shift = bits; base + shift + bits <= top; ++shift) {
-        const Swizzle candidate{base, bits, shift};
-        const int64_t wavefronts = cost(candidate);
-        if (wavefronts < best.wavefronts) best = {candidate, wavefronts};
+        const SwizzleChoice choice = with({base, bits, shift});
+        if (std::pair(choice.wavefronts, choice.accesses) <
+            std::pair(best.wavefronts, best.accesses)) {
+          best = choice;
+        }
       }
     }
   }

@@ -51,11 +51,13 @@ struct TileTraffic {
 struct SwizzleChoice {
   Swizzle swizzle;
   int64_t wavefronts = 0;  // Of all traffic of one warp.
+  int64_t accesses = 0;    // Instructions of a thread that move it.
 };
 
 /// The swizzle under which all of `traffic` takes the fewest wavefronts, each tile by the widest
 /// vectors of up to 16 bytes that its layout and the swizzle leave whole; of equals the one with
-/// the fewest bits, then the one that keeps the longest runs whole, then the least shift.
+/// the fewest accesses, then the fewest bits, then the one that keeps the longest runs whole, then
+/// the least shift.
 /// Elements of `element_bits`, `num_elements` in the shared tile; none where element_bits is no
 /// multiple of 8 or there is no traffic. Pre: element_bits <= 128.
 SwizzleChoice choose_swizzle(std::span<const TileTraffic> traffic, int element_bits,

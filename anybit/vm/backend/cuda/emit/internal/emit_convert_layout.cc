@@ -8,6 +8,7 @@
 #include "anybit/layout/warp_exchange.h"
 #include "anybit/vm/backend/cuda/emit/internal/bit_gather.h"
 #include "anybit/vm/backend/cuda/emit/internal/emit_table.h"
+#include "anybit/vm/backend/cuda/emit/internal/ldmatrix.h"
 #include "anybit/vm/backend/cuda/emit/internal/memory_access.h"
 #include "anybit/vm/backend/cuda/emit/internal/rearrange.h"
 
@@ -19,8 +20,9 @@ using layout::UnitLayouts;
 using layout::WarpExchange;
 
 // What one warp pays, in half cycles of its multiprocessor, which in a cycle shuffles 32 words,
-// passes 128 bytes of shared memory, or does 64 lanes of logic; two barriers stop it for about 40.
-constexpr int64_t kShuffleCost = 2, kWavefrontCost = 2, kLogicCost = 1, kBarriersCost = 80;
+// passes 128 bytes of shared memory, or does 64 lanes of logic. Two barriers stop it for about 40
+// cycles, of which other CTAs use half.
+constexpr int64_t kShuffleCost = 2, kWavefrontCost = 2, kLogicCost = 1, kBarriersCost = 40;
 
 /// A conversion in terms of slots: units of elements, or words of large units.
 struct Slots {
@@ -35,6 +37,7 @@ std::optional<Slots> word_slots(const RegisterLayout& from, const RegisterLayout
   const int64_t unit = 32 / std::gcd(bits, 32), words = unit * bits / 32;
   const UnitLayouts units = layout::common_units(from, to, unit);
   if (units.unit < unit) return std::nullopt;
+  if (words == 1) return Slots{32, unit, false, units.from, units.to};
   auto wide_from = layout::concat(units.from, layout::local({words}));
   auto wide_to = layout::concat(units.to, layout::local({words}));
   if (!wide_from || !wide_to) return std::nullopt;
@@ -190,7 +193,7 @@ Passage plan_passage(const RegisterLayout& from, const RegisterLayout& to, int b
   const int rank = slots.from.rank();
   std::optional<Passage> best;
   for (int last = rank - 1; last >= 0; --last) {
-    if (slots.from.shape()[last] == 1 && last != rank - 1) continue;
+    if (slots.from.shape()[last] == 1 && (best || last > 0)) continue;
     std::vector<int> order;
     for (int d = 0; d < rank; ++d) {
       if (d != last) order.push_back(d);
@@ -203,9 +206,44 @@ Passage plan_passage(const RegisterLayout& from, const RegisterLayout& to, int b
     const layout::TileTraffic traffic[] = {{&turned.from, strides}, {&turned.to, strides}};
     const layout::SwizzleChoice choice =
         layout::choose_swizzle(traffic, turned.bits, turned.from.size());
-    if (!best || choice.wavefronts < best->choice.wavefronts) best = Passage{turned, choice};
+    if (!best || std::pair(choice.wavefronts, choice.accesses) <
+                     std::pair(best->choice.wavefronts, best->choice.accesses)) {
+      best = Passage{turned, choice};
+    }
   }
   return *best;
+}
+
+/// A register tile of slots, to choose accesses by.
+TensorType slot_type(const Slots& slots, const RegisterLayout& layout) {
+  TensorType type = register_type(slots.bits == 32 ? kUint32 : numeric::uint_format(slots.bits),
+                                  {layout.shape().begin(), layout.shape().end()});
+  type.register_layout = layout;
+  return type;
+}
+
+void emit_store_slots(Emitter& out, const std::string& array, const TensorType& type,
+                      const SharedView& area) {
+  if (emit_stmatrix(out, array, type, area)) return;
+  const SharedAccess write(out, area, type.element.bits, *type.register_layout);
+  const std::string holder = out.first_holder(*type.register_layout);
+  if (!holder.empty()) out.open("if ({})", holder);
+  for (int64_t r = 0; r < write.num_runs(); ++r) {
+    emit_run_store(out, array, write.plan(), r, type.element.bits, "shared", write.address(r));
+  }
+  if (!holder.empty()) out.close();
+}
+
+/// Declares `array` and fills it.
+void emit_load_slots(Emitter& out, const std::string& array, const TensorType& type,
+                     const SharedView& area) {
+  if (emit_ldmatrix(out, array, type, area)) return;
+  const SharedAccess read(out, area, type.element.bits, *type.register_layout);
+  out.line("ab::u32 {}[{}]{};", array, out.num_words(type),
+           read.plan().unit_bytes < 4 ? " = {}" : "");
+  for (int64_t r = 0; r < read.num_runs(); ++r) {
+    emit_run_load(out, array, read.plan(), r, type.element.bits, "shared", read.address(r), "");
+  }
 }
 
 void emit_passage(Emitter& out, const InstructionView& view, const Passage& passage) {
@@ -214,7 +252,6 @@ void emit_passage(Emitter& out, const InstructionView& view, const Passage& pass
   const std::string result = out.tile(view.instruction.result);
   const int64_t unit_bits = slots.unit * view.operand(0).element.bits;
   const int64_t from_words = num_words(slots.from.local_size(), slots.bits);
-  const int64_t to_words = num_words(slots.to.local_size(), slots.bits);
   out.scratch(slots.from.size() * slots.bits / 8);
   SharedView area;
   area.byte_offset = out.shared_plan().total_bytes;
@@ -229,20 +266,10 @@ void emit_passage(Emitter& out, const InstructionView& view, const Passage& pass
                             from_words, words_of(source)));
   }
   out.barrier();
-  const SharedAccess write(out, area, slots.bits, slots.from);
-  const std::string holder = out.first_holder(slots.from);
-  if (!holder.empty()) out.open("if ({})", holder);
-  for (int64_t r = 0; r < write.num_runs(); ++r) {
-    emit_run_store(out, array, write.plan(), r, slots.bits, "shared", write.address(r));
-  }
-  if (!holder.empty()) out.close();
+  emit_store_slots(out, array, slot_type(slots, slots.from), area);
   out.barrier();
-  const SharedAccess read(out, area, slots.bits, slots.to);
   array = slots.spread ? out.fresh("spread") : result;
-  out.line("ab::u32 {}[{}]{};", array, to_words, read.plan().unit_bytes < 4 ? " = {}" : "");
-  for (int64_t r = 0; r < read.num_runs(); ++r) {
-    emit_run_load(out, array, read.plan(), r, slots.bits, "shared", read.address(r), "");
-  }
+  emit_load_slots(out, array, slot_type(slots, slots.to), area);
   if (!slots.spread) return;
   out.declare(view.instruction.result);
   write_words(out, result,

@@ -126,34 +126,71 @@ std::string lane_row(Emitter& out, const MatrixGrid& grid, const SharedView& sha
   return sum;
 }
 
-}  // namespace
+/// How a tile is moved: matrices in groups of one instruction each.
+struct MatrixMove {
+  MatrixGrid grid;
+  int64_t matrices = 0;
+  int64_t group = 1;  // 4, 2 or 1.
+};
 
-bool emit_ldmatrix(Emitter& out, const InstructionView& view) {
-  const ValueId tile = view.instruction.result;
-  const TensorType& type = view.result();
-  const int bits = type.element.bits;
-  const SharedView& shared = out.shared_plan().view(view.instruction.operands[0]);
+std::optional<MatrixMove> plan_move(const Emitter& out, const TensorType& type,
+                                    const SharedView& shared) {
   const auto grid = match_grid(type, shared);
-  if (!grid || grid->form.outer.num_threads() * kWarpSize != out.num_threads()) return false;
+  if (!grid || grid->form.outer.num_threads() * kWarpSize != out.num_threads()) return std::nullopt;
   const int64_t matrices = grid->form.outer.local_size();
   const int64_t group = matrices % 4 == 0 ? 4 : matrices % 2 == 0 ? 2 : 1;
-  if (!has_whole_rows(*grid, shared, bits, out.scalars()) || !has_linear_groups(*grid, group)) {
-    return false;
+  if (!has_whole_rows(*grid, shared, type.element.bits, out.scalars()) ||
+      !has_linear_groups(*grid, group)) {
+    return std::nullopt;
   }
+  return MatrixMove{*grid, matrices, group};
+}
+
+/// Calls emit(suffix, first word, address) for every group.
+template <class Emit>
+void for_each_group(Emitter& out, const MatrixMove& move, const SharedView& shared, int bits,
+                    const Emit& emit) {
   const std::string at = out.fresh("row");
-  out.line("const ab::u32 {} = (ab::u32)({});", at, lane_row(out, *grid, shared, group));
-  out.line("ab::u32 {}[{}];", out.tile(tile), out.num_words(type));
-  for (int64_t first = 0; first < matrices; first += group) {
-    const int64_t constant = grid->linear(first);
+  out.line("const ab::u32 {} = (ab::u32)({});", at, lane_row(out, move.grid, shared, move.group));
+  for (int64_t first = 0; first < move.matrices; first += move.group) {
+    const int64_t constant = move.grid.linear(first);
     std::string linear = constant == 0 ? at : fmt::format("({} + {})", at, constant);
     if (shared.swizzle.bits > 0) {
       linear = fmt::format("ab::swizzle<{}, {}, {}>({})", shared.swizzle.base, shared.swizzle.bits,
                            shared.swizzle.shift, linear);
     }
-    out.line("ab::ldmatrix_x{}{}({} + {}, smem + {} + {}{});", group,
-             grid->form.transposed ? "_trans" : "", out.tile(tile), first, shared.byte_offset,
-             linear, bits == 8 ? "" : fmt::format(" * {}", bits / 8));
+    emit(fmt::format("x{}{}", move.group, move.grid.form.transposed ? "_trans" : ""), first,
+         fmt::format("smem + {} + {}{}", shared.byte_offset, linear,
+                     bits == 8 ? "" : fmt::format(" * {}", bits / 8)));
   }
+}
+
+}  // namespace
+
+bool emit_ldmatrix(Emitter& out, const std::string& array, const TensorType& type,
+                   const SharedView& shared) {
+  const auto move = plan_move(out, type, shared);
+  if (!move) return false;
+  out.line("ab::u32 {}[{}];", array, out.num_words(type));
+  for_each_group(out, *move, shared, type.element.bits,
+                 [&](const std::string& suffix, int64_t word, const std::string& address) {
+                   out.line("ab::ldmatrix_{}({} + {}, {});", suffix, array, word, address);
+                 });
+  return true;
+}
+
+bool emit_stmatrix(Emitter& out, const std::string& array, const TensorType& type,
+                   const SharedView& shared) {
+  constexpr int kFirstArchitecture = 90;
+  if (out.architecture() < kFirstArchitecture || type.register_layout->replication() != 1) {
+    return false;
+  }
+  const auto move = plan_move(out, type, shared);
+  if (!move) return false;
+  for_each_group(out, *move, shared, type.element.bits,
+                 [&](const std::string& suffix, int64_t word, const std::string& address) {
+                   out.line("ab::stmatrix_{}({}, {} + {});", suffix, address, array, word);
+                 });
   return true;
 }
 

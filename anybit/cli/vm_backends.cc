@@ -55,6 +55,10 @@ Status optimize(const OptOptions& options) {
                  decision.line > 0 ? fmt::format("line {}, ", decision.line) : "",
                  decision.instruction, decision.rule);
     }
+    // How instructions are carried out is decided as the text is written.
+    const auto emitted = vm::cuda::emit_cuda(lowered.program);
+    if (!emitted) return with_context(emitted.error(), "as CUDA");
+    for (const std::string& note : emitted->notes) fmt::print("note: {}\n", note);
   } else if (options.after.empty()) {
     fmt::print("{}", vm::print(lowered.program));
   }
@@ -263,7 +267,7 @@ int vm_opt(int argc, const char* const* argv) {
   parser.positional("FILE", &options.path, "Kernels in text form (docs/vm.md)");
   parser.option("--kernel", &options.kernel, "Which kernel, if the file has several");
   parser.option("--print-after", &options.after, "Print after this pass instead of the last");
-  parser.flag("--explain", &options.explain, "Print which rule gave each tile its layout");
+  parser.flag("--explain", &options.explain, "Print which rule gave each tile its layout, and what was chosen for CUDA");
   if (const auto exit_code = parser.parse(argc, argv)) return *exit_code;
   return finish("vm opt", optimize(options));
 }

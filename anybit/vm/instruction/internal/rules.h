@@ -64,10 +64,7 @@ std::vector<LayoutProposal> propose_default_result(const InstructionView& view,
 std::vector<LayoutProposal> propose_default_operand(const InstructionView& view,
                                                     RulePriority priority);
 
-// The rules that atomic_global and atomic_shared share, and those of both semaphore instructions.
-Result<std::optional<TensorType>> infer_atomic(const InstructionView& view);
-std::vector<LayoutProposal> propose_atomic(const InstructionView& view, RulePriority priority);
-std::optional<layout::RegisterLayout> require_atomic(const InstructionView& view, size_t operand);
+/// The rule that both semaphore instructions share.
 Result<std::optional<TensorType>> infer_semaphore(const InstructionView& view);
 
 /// A type without a result.

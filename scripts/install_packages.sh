@@ -8,6 +8,7 @@ packages=(
   libexpected-dev libfmt-dev libcli11-dev nlohmann-json3-dev
   libpcre2-dev libutf8proc-dev libcurl4-openssl-dev
   libgtest-dev libgmock-dev libbenchmark-dev librapidcheck-dev libmpfr-dev
+  g++-aarch64-linux-gnu
   clang clang-format clang-tidy libclang-rt-14-dev libomp-14-dev
   python3 python3-venv gnuplot-nox
 )

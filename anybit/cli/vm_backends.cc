@@ -48,12 +48,16 @@ Status optimize(const OptOptions& options) {
   };
   ANYBIT_ASSIGN(const vm::LoweredProgram lowered, vm::lower(std::move(program), lowering));
   if (options.explain) {
-    for (const vm::LayoutDecision& decision : lowered.decisions) {
+    for (const vm::LayoutDecision& decision : lowered.notes.layouts) {
       const vm::Value& value = lowered.program.values[decision.value];
       fmt::print("%{} @ {}\n    {}{}: {}\n", value.name,
                  layout::to_string(*value.type.register_layout),
                  decision.line > 0 ? fmt::format("line {}, ", decision.line) : "",
                  decision.instruction, decision.rule);
+    }
+    for (const auto& [pass, remark] : lowered.notes.remarks) {
+      fmt::print("{}: {}{}\n", pass, remark.line > 0 ? fmt::format("line {}: ", remark.line) : "",
+                 remark.text);
     }
     // How instructions are carried out is decided as the text is written.
     const auto emitted = vm::cuda::emit_cuda(lowered.program);
@@ -267,7 +271,8 @@ int vm_opt(int argc, const char* const* argv) {
   parser.positional("FILE", &options.path, "Kernels in text form (docs/vm.md)");
   parser.option("--kernel", &options.kernel, "Which kernel, if the file has several");
   parser.option("--print-after", &options.after, "Print after this pass instead of the last");
-  parser.flag("--explain", &options.explain, "Print which rule gave each tile its layout, and what was chosen for CUDA");
+  parser.flag("--explain", &options.explain,
+              "Print which rule gave each tile its layout, what passes did, what CUDA's text does");
   if (const auto exit_code = parser.parse(argc, argv)) return *exit_code;
   return finish("vm opt", optimize(options));
 }

@@ -42,7 +42,8 @@ TEST(ElementRounder, AgreesWithEncodeEverywhere) {
 TEST(ElementRounder, CodebookTakesTheNearestEntry) {
   const std::vector<float> codebook = {-1.0f, -0.25f, 0.5f, 2.0f};
   const ElementRounder rounder(numeric::codebook_format(2), codebook);
-  for (float x = -3; x < 3; x += 0.01f) {
+  for (int i = -300; i < 300; ++i) {
+    const float x = 0.01f * static_cast<float>(i);
     EXPECT_EQ(rounder.encode(x), numeric::encode_codebook(codebook, x)) << x;
   }
   EXPECT_EQ(rounder.max_value(), 2.0);

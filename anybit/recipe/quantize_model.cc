@@ -8,6 +8,7 @@
 #include "anybit/base/file.h"
 #include "anybit/base/integer.h"
 #include "anybit/base/json.h"
+#include "anybit/recipe/quantize_in_slabs.h"
 #include "anybit/recipe/report_json.h"
 #include "anybit/tensor/io/quantized_folder.h"
 #include "anybit/tensor/io/safetensors.h"
@@ -26,6 +27,7 @@ constexpr std::string_view kReportKey = "anybit_report";
 struct Shard {
   std::string file_name;
   std::vector<size_t> tensors;
+  std::vector<tensor::TensorDescription> parts;  // Of all tensors.
 };
 
 std::vector<Shard> divide_into_shards(const std::vector<PlannedTensor>& plan) {
@@ -95,29 +97,6 @@ void remove_temporary_files(const fs::path& out) {
   }
 }
 
-Result<std::vector<float>> dequantize_parallel(const QuantizedTensor& matrix, Threads threads) {
-  std::vector<float> values(static_cast<size_t>(matrix.rows * matrix.cols));
-  constexpr int64_t kRowGrain = 64;
-  std::vector<Status> results(static_cast<size_t>(ceil_div(matrix.rows, kRowGrain)));
-  parallel_for(threads, matrix.rows, kRowGrain, [&](int64_t begin, int64_t end) {
-    results[static_cast<size_t>(begin / kRowGrain)] = tensor::dequantize_rows(
-        matrix, begin, end - begin,
-        std::span(values).subspan(static_cast<size_t>(begin * matrix.cols),
-                                  static_cast<size_t>((end - begin) * matrix.cols)));
-  });
-  for (Status& result : results) {
-    if (!result) return tl::make_unexpected(std::move(result).error());
-  }
-  return values;
-}
-
-// A tensor of a mapped file leaves memory once it is read.
-void release_pages(const QuantizedTensor& matrix) {
-  for (const Buffer* part : {&matrix.codes, &matrix.scales, &matrix.zero_points}) {
-    part->release_pages();
-  }
-}
-
 // One run over the checkpoint; keeps what its steps share.
 class Run {
  public:
@@ -129,8 +108,10 @@ class Run {
 
  private:
   Result<std::optional<std::vector<TensorReport>>> finished_shard(const Shard& shard) const;
-  Result<std::vector<TensorReport>> write_shard(const Shard& shard);
-  Result<TensorReport> quantize_matrix(size_t index, QuantizedTensor& stored);
+  Result<tensor::StoredMatrix> stored_matrix(size_t index) const;
+  Result<TensorReport> describe(size_t index, Shard& shard);
+  Status write_tensor(size_t index, tensor::SafetensorsWriter& writer, TensorReport& report);
+  Result<std::vector<TensorReport>> write_shard(Shard& shard);
   Status finish(const std::vector<Shard>& shards, const QuantizeReport& report);
   void add(std::vector<TensorReport> reports, QuantizeReport& total);
   void report_progress(std::string_view note);
@@ -139,7 +120,6 @@ class Run {
   const fs::path& out_;
   const QuantizeOptions& options_;
   std::vector<PlannedTensor> plan_;
-  std::map<std::string, tensor::StoredMatrix> stored_matrices_;
   int64_t done_ = 0;
   double error_squares_ = 0, quantized_elements_ = 0;
 };
@@ -161,71 +141,78 @@ Result<std::optional<std::vector<TensorReport>>> Run::finished_shard(const Shard
   return reports;
 }
 
-Result<TensorReport> Run::quantize_matrix(size_t index, QuantizedTensor& stored) {
+// A matrix that stays as it is names its own scheme.
+Result<tensor::StoredMatrix> Run::stored_matrix(size_t index) const {
   const PlannedTensor& planned = plan_[index];
+  const std::vector<int64_t>& shape = planned.tensor.shape;
+  if (planned.scheme) return tensor::StoredMatrix{*planned.scheme, shape[0], shape[1]};
   ANYBIT_ASSIGN(const QuantizedTensor original, source_.matrix(index));
-  TensorReport report{.name = planned.tensor.name, .shape = planned.tensor.shape};
-  if (planned.scheme) {
-    const Threads threads = options_.method_options.threads;
-    ANYBIT_ASSIGN(const std::vector<float> values, dequantize_parallel(original, threads));
-    release_pages(original);
-    const quant::WeightMatrix weight{values, original.rows, original.cols, planned.tensor.name};
-    ANYBIT_ASSIGN(stored,
-                  options_.method->quantize(weight, *planned.scheme, options_.method_options));
-    ANYBIT_ASSIGN(report.error, quant::tensor_error(values, stored, threads));
+  return tensor::StoredMatrix{original.scheme, original.rows, original.cols};
+}
+
+// What a tensor will be: its parts, and the report without the error.
+Result<TensorReport> Run::describe(size_t index, Shard& shard) {
+  const TensorSummary& summary = plan_[index].tensor;
+  TensorReport report{.name = summary.name, .shape = summary.shape};
+  std::vector<tensor::TensorDescription> parts;
+  if (summary.shape.size() == 2) {
+    ANYBIT_ASSIGN(const tensor::StoredMatrix stored, stored_matrix(index));
+    ANYBIT_ASSIGN(parts, tensor::describe_parts(summary.name, stored));
+    report.scheme = numeric::scheme_name(stored.scheme);
   } else {
-    stored = original;
+    ANYBIT_ASSIGN(const tensor::Tensor plain, source_.vector(index));
+    parts.push_back({summary.name, plain.data_type, plain.shape});
+    report.shape = plain.shape;
+    report.scheme = std::string(tensor::name(plain.data_type));
   }
-  report.scheme = numeric::scheme_name(stored.scheme);
-  report.size_bytes = stored.size_bytes();
-  report.bits_per_weight =
-      8.0 * static_cast<double>(report.size_bytes) / static_cast<double>(stored.rows * stored.cols);
+  for (const tensor::TensorDescription& part : parts) {
+    report.size_bytes +=
+        checked_num_elements(part.shape).value_or(0) * tensor::size_bytes(part.data_type);
+  }
+  const auto elements =
+      static_cast<double>(std::max<int64_t>(1, checked_num_elements(report.shape).value_or(0)));
+  report.bits_per_weight = 8.0 * static_cast<double>(report.size_bytes) / elements;
+  shard.parts.insert(shard.parts.end(), parts.begin(), parts.end());
   return report;
 }
 
-Result<std::vector<TensorReport>> Run::write_shard(const Shard& shard) {
-  // The header needs sizes and, as metadata, the report: everything is made first, and one layer
-  // is what memory holds.
+Status Run::write_tensor(size_t index, tensor::SafetensorsWriter& writer, TensorReport& report) {
+  const PlannedTensor& planned = plan_[index];
+  const std::string& name = planned.tensor.name;
+  report_progress(name);
+  ++done_;
+  if (planned.tensor.shape.size() != 2) {
+    ANYBIT_ASSIGN(const tensor::Tensor plain, source_.vector(index));
+    return writer.write(name, plain.elements.bytes());
+  }
+  ANYBIT_ASSIGN(const QuantizedTensor original, source_.matrix(index));
+  ANYBIT_ASSIGN(report.error, quantize_in_slabs(original, planned, options_,
+                                                [&](const QuantizedTensor& slab, bool is_first) {
+                                                  return tensor::append_parts(writer, name, slab,
+                                                                              is_first);
+                                                }));
+  return {};
+}
+
+Result<std::vector<TensorReport>> Run::write_shard(Shard& shard) {
   std::vector<TensorReport> reports;
-  std::vector<std::pair<std::string, QuantizedTensor>> matrices;
-  std::vector<std::pair<std::string, tensor::Tensor>> vectors;
-  std::vector<tensor::TensorDescription> descriptions;
   for (const size_t index : shard.tensors) {
-    const TensorSummary& summary = plan_[index].tensor;
-    report_progress(summary.name);
-    if (summary.shape.size() == 2) {
-      QuantizedTensor stored;
-      ANYBIT_ASSIGN(TensorReport report, quantize_matrix(index, stored));
-      ANYBIT_ASSIGN(const auto parts, tensor::describe_parts(
-                                          summary.name, {stored.scheme, stored.rows, stored.cols}));
-      descriptions.insert(descriptions.end(), parts.begin(), parts.end());
-      matrices.emplace_back(summary.name, std::move(stored));
-      reports.push_back(std::move(report));
-    } else {
-      ANYBIT_ASSIGN(tensor::Tensor plain, source_.vector(index));
-      const auto elements = static_cast<double>(std::max<int64_t>(1, plain.num_elements()));
-      reports.push_back(
-          {.name = summary.name,
-           .scheme = std::string(tensor::name(plain.data_type)),
-           .shape = plain.shape,
-           .bits_per_weight = 8.0 * static_cast<double>(plain.elements.size()) / elements,
-           .size_bytes = plain.elements.size()});
-      descriptions.push_back({summary.name, plain.data_type, plain.shape});
-      vectors.emplace_back(summary.name, std::move(plain));
-    }
-    ++done_;
+    ANYBIT_ASSIGN(TensorReport report, describe(index, shard));
+    reports.push_back(std::move(report));
   }
-  ANYBIT_ASSIGN(auto writer, tensor::SafetensorsWriter::create(
-                                 out_ / shard.file_name, descriptions,
-                                 {{"format", "pt"},
-                                  {std::string(kReportKey), tensor_reports_to_json(reports)}}));
-  for (const auto& [name, matrix] : matrices) {
-    ANYBIT_TRY(tensor::write_parts(writer, name, matrix));
-    release_pages(matrix);
+  // The header comes first and says, as metadata, what only the end of the shard tells.
+  std::vector<TensorReport> longest = reports;
+  for (TensorReport& report : longest) report.error = longest_error();
+  const auto metadata = [](const std::vector<TensorReport>& all) {
+    return tensor::SafetensorsMetadata{{"format", "pt"},
+                                       {std::string(kReportKey), tensor_reports_to_json(all)}};
+  };
+  ANYBIT_ASSIGN(auto writer, tensor::SafetensorsWriter::create(out_ / shard.file_name, shard.parts,
+                                                               metadata(longest)));
+  for (size_t i = 0; i < reports.size(); ++i) {
+    ANYBIT_TRY(write_tensor(shard.tensors[i], writer, reports[i]));
   }
-  for (const auto& [name, plain] : vectors) {
-    ANYBIT_TRY(writer.write(name, plain.elements.bytes()));
-  }
+  ANYBIT_TRY(writer.replace_metadata(metadata(reports)));
   ANYBIT_TRY(writer.commit());
   return reports;
 }
@@ -277,9 +264,9 @@ Status Run::finish(const std::vector<Shard>& shards, const QuantizeReport& repor
 
 Result<QuantizeReport> Run::execute() {
   remove_temporary_files(out_);
-  const std::vector<Shard> shards = divide_into_shards(plan_);
+  std::vector<Shard> shards = divide_into_shards(plan_);
   QuantizeReport total;
-  for (const Shard& shard : shards) {
+  for (Shard& shard : shards) {
     ANYBIT_ASSIGN(auto finished, finished_shard(shard));
     if (finished) {
       ++total.resumed_shards;

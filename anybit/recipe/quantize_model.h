@@ -60,7 +60,8 @@ struct QuantizeReport {
 /// Writes `source` quantized to the folder `out`: one safetensors shard a layer, the index,
 /// config.json with its quantization_config, the other files, and quantization_report.json.
 ///
-/// One tensor is in memory at a time, as floats and as codes. Each shard appears whole or not at
+/// One slab of a matrix is in memory at a time, as floats and as codes (quantize_in_slabs.h). Each
+/// shard appears whole or not at
 /// all; config.json comes last. A run that was killed continues at the first missing shard when it
 /// is started again with the same source and options.
 /// Errors: those of plan_quantization() and the method; kInvalidArgument if `out` holds something

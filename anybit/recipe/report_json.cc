@@ -1,6 +1,7 @@
 #include "anybit/recipe/report_json.h"
 
 #include <cmath>
+#include <limits>
 
 #include "anybit/base/json.h"
 
@@ -68,6 +69,12 @@ Result<std::vector<TensorReport>> parse_tensor_reports(std::string_view text,
     reports.push_back(std::move(report));
   }
   return reports;
+}
+
+quant::TensorError longest_error() {
+  // 17 digits, a sign and an exponent of three: no double takes more.
+  const double longest = -std::numeric_limits<double>::min();
+  return {.relative = longest, .sqnr_db = longest, .max_absolute = longest, .cosine = longest};
 }
 
 std::string report_to_json(const QuantizeReport& report) {

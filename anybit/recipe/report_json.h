@@ -21,4 +21,7 @@ Result<std::vector<TensorReport>> parse_tensor_reports(std::string_view text,
 /// "tensors"}
 std::string report_to_json(const QuantizeReport& report);
 
+/// An error whose text in tensor_reports_to_json() is at least as long as any other's.
+quant::TensorError longest_error();
+
 }  // namespace anybit::recipe

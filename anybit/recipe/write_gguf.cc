@@ -4,8 +4,8 @@
 #include <cmath>
 
 #include "anybit/base/check.h"
-#include "anybit/base/integer.h"
 #include "anybit/recipe/gguf_contents.h"
+#include "anybit/recipe/quantize_in_slabs.h"
 #include "anybit/tensor/io/gguf_writer.h"
 
 namespace anybit::recipe {
@@ -107,22 +107,6 @@ tensor::GgufMetadata with_file_type(const tensor::GgufMetadata& metadata, const 
   return result;
 }
 
-Result<std::vector<float>> dequantize_parallel(const QuantizedTensor& matrix, Threads threads) {
-  std::vector<float> values(static_cast<size_t>(matrix.rows * matrix.cols));
-  constexpr int64_t kRowGrain = 64;
-  std::vector<Status> results(static_cast<size_t>(ceil_div(matrix.rows, kRowGrain)));
-  parallel_for(threads, matrix.rows, kRowGrain, [&](int64_t begin, int64_t end) {
-    results[static_cast<size_t>(begin / kRowGrain)] = tensor::dequantize_rows(
-        matrix, begin, end - begin,
-        std::span(values).subspan(static_cast<size_t>(begin * matrix.cols),
-                                  static_cast<size_t>((end - begin) * matrix.cols)));
-  });
-  for (Status& result : results) {
-    if (!result) return tl::make_unexpected(std::move(result).error());
-  }
-  return values;
-}
-
 // Copies rows of whole bytes to `out`, each to its place within heads of head_dim rows.
 void interleave_rows(std::span<const std::byte> rows, int64_t num_rows, int64_t head_dim,
                      std::span<std::byte> out) {
@@ -133,6 +117,8 @@ void interleave_rows(std::span<const std::byte> rows, int64_t num_rows, int64_t 
                       out.begin() + static_cast<ptrdiff_t>(to));
   }
 }
+
+using BlockSink = std::function<Status(std::span<const std::byte>)>;
 
 // One run; keeps what its steps share.
 class Run {
@@ -145,9 +131,9 @@ class Run {
  private:
   Result<tensor::GgufTensorDescription> describe(const GgufOutput& output) const;
   Result<GgmlType> stored_type(size_t part) const;
-  Result<QuantizedTensor> stored_part(size_t part);
+  Status store_part(size_t part, const BlockSink& sink);
   Status write(const GgufOutput& output, tensor::GgufWriter& writer);
-  void add_report(size_t part, const QuantizedTensor& stored,
+  void add_report(size_t part, const QuantizedTensor& stored, int64_t size_bytes,
                   const std::optional<quant::TensorError>& error);
   void report_progress(std::string_view note);
 
@@ -192,14 +178,14 @@ Result<tensor::GgufTensorDescription> Run::describe(const GgufOutput& output) co
   return tensor::GgufTensorDescription{output.name, output.shape, type};
 }
 
-void Run::add_report(size_t part, const QuantizedTensor& stored,
+void Run::add_report(size_t part, const QuantizedTensor& stored, int64_t size_bytes,
                      const std::optional<quant::TensorError>& error) {
   const TensorSummary& summary = plan_[part].tensor;
   const int64_t num_elements = stored.rows * stored.cols;
   TensorReport report{.name = summary.name,
                       .scheme = numeric::scheme_name(stored.scheme),
                       .shape = summary.shape,
-                      .size_bytes = stored.size_bytes(),
+                      .size_bytes = size_bytes,
                       .error = error};
   report.bits_per_weight = 8.0 * static_cast<double>(report.size_bytes) /
                            static_cast<double>(std::max<int64_t>(num_elements, 1));
@@ -212,52 +198,45 @@ void Run::add_report(size_t part, const QuantizedTensor& stored,
   total_.tensors.push_back(std::move(report));
 }
 
-// A part under its planned scheme; one that is stored so already stays as it is.
-Result<QuantizedTensor> Run::stored_part(size_t part) {
-  const PlannedTensor& planned = plan_[part];
+// Gives `sink` the blocks of a part under its planned scheme, slab by slab; one that is stored so
+// already stays as it is.
+Status Run::store_part(size_t part, const BlockSink& sink) {
+  PlannedTensor planned = plan_[part];
   ANYBIT_ASSIGN(QuantizedTensor original, contents_.read(part));
-  if (!planned.scheme || original.scheme == *planned.scheme) {
-    add_report(part, original, std::nullopt);
-    return original;
-  }
-  const Threads threads = options_.method_options.threads;
-  ANYBIT_ASSIGN(const std::vector<float> values, dequantize_parallel(original, threads));
-  original.codes.release_pages();
-  const quant::WeightMatrix weight{values, original.rows, original.cols, planned.tensor.name};
-  ANYBIT_ASSIGN(QuantizedTensor stored,
-                options_.method->quantize(weight, *planned.scheme, options_.method_options));
-  ANYBIT_ASSIGN(const quant::TensorError error, quant::tensor_error(values, stored, threads));
-  add_report(part, stored, error);
-  return stored;
+  if (planned.scheme && original.scheme == *planned.scheme) planned.scheme.reset();
+  int64_t size_bytes = 0;
+  ANYBIT_ASSIGN(const auto error,
+                quantize_in_slabs(original, planned, options_,
+                                  [&](const QuantizedTensor& slab, bool /*is_first*/) {
+                                    size_bytes += slab.size_bytes();
+                                    return sink(slab.codes.bytes());
+                                  }));
+  if (planned.scheme) original.scheme = *planned.scheme;
+  add_report(part, original, size_bytes, error);
+  return {};
 }
 
 Status Run::write(const GgufOutput& output, tensor::GgufWriter& writer) {
   report_progress(output.name);
   ++done_;
-  if (output.parts.size() == 1 && output.interleaved_head_dim == 0) {
-    ANYBIT_ASSIGN(const QuantizedTensor stored, stored_part(output.parts.front()));
-    return writer.write(output.name, stored.codes.bytes());
-  }
-  Buffer blocks;
-  size_t filled = 0;
-  for (const size_t part : output.parts) {
-    ANYBIT_ASSIGN(const QuantizedTensor stored, stored_part(part));
-    const std::span<const std::byte> codes = stored.codes.bytes();
-    if (filled == 0) {
-      blocks = Buffer::allocate(static_cast<int64_t>(codes.size() * output.parts.size()));
+  if (output.interleaved_head_dim == 0) {
+    for (const size_t part : output.parts) {
+      ANYBIT_TRY(store_part(part, [&](std::span<const std::byte> blocks) {
+        return writer.append(output.name, blocks);
+      }));
     }
-    const std::span<std::byte> place = blocks.writable().subspan(filled, codes.size());
-    const int64_t head_dim = output.interleaved_head_dim;
-    if (head_dim == 0) {
-      std::ranges::copy(codes, place.begin());
-    } else {
-      // The rows of a bias are its elements.
-      const int64_t num_rows = output.shape.size() == 1 ? stored.cols : stored.rows;
-      interleave_rows(codes, num_rows, head_dim, place);
-    }
-    filled += codes.size();
+    return {};
   }
-  return writer.write(output.name, blocks.bytes());
+  ANYBIT_CHECK(output.parts.size() == 1);
+  std::vector<std::byte> rows;
+  ANYBIT_TRY(store_part(output.parts.front(), [&](std::span<const std::byte> blocks) {
+    rows.insert(rows.end(), blocks.begin(), blocks.end());
+    return Status();
+  }));
+  // Extents are slowest first; the rows of a bias are its elements.
+  std::vector<std::byte> interleaved(rows.size());
+  interleave_rows(rows, output.shape[0], output.interleaved_head_dim, interleaved);
+  return writer.write(output.name, interleaved);
 }
 
 Result<QuantizeReport> Run::execute(const fs::path& out) {

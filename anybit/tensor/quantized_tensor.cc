@@ -227,6 +227,31 @@ Result<std::vector<float>> dequantize(const QuantizedTensor& tensor) {
   return values;
 }
 
+int64_t slab_row_multiple(const Scheme& scheme) {
+  constexpr int64_t kRowsOfWholeBytes = 8;  // Of codes or scales, whatever their width.
+  const bool is_block =
+      scheme.ggml == GgmlType::kNone && scheme.granularity == Granularity::kBlock2d;
+  return is_block ? kRowsOfWholeBytes * scheme.block_rows : kRowsOfWholeBytes;
+}
+
+QuantizedTensor row_slab(const QuantizedTensor& tensor, int64_t first_row, int64_t num_rows) {
+  const int64_t multiple = slab_row_multiple(tensor.scheme), end_row = first_row + num_rows;
+  ANYBIT_CHECK(first_row >= 0 && num_rows >= 0 && end_row <= tensor.rows);
+  ANYBIT_CHECK(first_row % multiple == 0 && (num_rows % multiple == 0 || end_row == tensor.rows));
+  // Where the parts of the first rows end, those of the slab begin.
+  const PartSizes before = part_sizes(tensor.scheme, first_row, tensor.cols, "slab").value();
+  const PartSizes sizes = part_sizes(tensor.scheme, num_rows, tensor.cols, "slab").value();
+  QuantizedTensor slab = tensor;
+  slab.rows = num_rows;
+  slab.codes = tensor.codes.slice(before.codes_bytes, sizes.codes_bytes);
+  const bool has_scale_of_all = tensor.scheme.granularity == Granularity::kTensor;
+  if (has_scale_of_all || tensor.scales.empty()) return slab;
+  slab.scales = tensor.scales.slice(before.scales_bytes, sizes.scales_bytes);
+  if (tensor.zero_points.empty()) return slab;
+  slab.zero_points = tensor.zero_points.slice(before.zero_points_bytes, sizes.zero_points_bytes);
+  return slab;
+}
+
 std::vector<float> decode_scales(const QuantizedTensor& tensor) {
   if (tensor.scheme.ggml != GgmlType::kNone || tensor.scheme.granularity == Granularity::kNone) {
     return {};

@@ -58,6 +58,15 @@ Status dequantize_rows(const QuantizedTensor& tensor, int64_t first_row, int64_t
 /// All rows. Post: [rows * cols], row-major.
 Result<std::vector<float>> dequantize(const QuantizedTensor& tensor);
 
+/// A slab is a run of whole rows that stands by itself as a matrix. It begins at a multiple of this
+/// many rows, so that no byte of codes and no scale belongs to two slabs.
+int64_t slab_row_multiple(const numeric::Scheme& scheme);
+
+/// Rows [first_row, first_row + num_rows) as a matrix that shares the bytes.
+/// Pre: validate() holds; first_row is a multiple of slab_row_multiple(), num_rows too or all that
+/// are left.
+QuantizedTensor row_slab(const QuantizedTensor& tensor, int64_t first_row, int64_t num_rows);
+
 /// The scales as floats (scale codes decoded, tensor_scale not applied), row-major.
 std::vector<float> decode_scales(const QuantizedTensor& tensor);
 

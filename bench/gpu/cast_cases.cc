@@ -27,7 +27,8 @@ GpuCase cast_case(const ElementFormat& from, const ElementFormat& to, int64_t n)
   c.check = [=](const std::vector<std::vector<std::byte>>& b) -> std::string {
     std::vector<uint32_t> expected;
     for (uint32_t code = 0; code < from.num_codes(); ++code) {
-      expected.push_back(vm::encode_element(to, vm::decode_element(from, code)));
+      expected.push_back(
+          vm::encode_element(to, vm::decode_element(from, code), vm::cast_rounding(to, false)));
     }
     std::vector<uint32_t> codes(static_cast<size_t>(n)), found(static_cast<size_t>(n));
     numeric::unpack_codes(b[0], from.bits, codes);

@@ -1,7 +1,11 @@
 #include "gpu_case.h"
 
+#include <atomic>
+#include <thread>
+
 #include "anybit/base/philox.h"
 #include "anybit/numeric/element_format.h"
+#include "anybit/vm/pass/pipeline.h"
 
 namespace anybit::bench {
 
@@ -64,8 +68,8 @@ Result<ArgumentSet> make_set(const GpuContext& context, const GpuCase& gpu_case)
 
 Status run(const GpuContext& context, const GpuCase& gpu_case, GpuRow& row) {
   if (!gpu_case.program) return tl::make_unexpected(gpu_case.program.error());
-  ANYBIT_ASSIGN(const auto program,
-                vm::cuda::CudaProgram::load(context.device, context.compiler, *gpu_case.program));
+  ANYBIT_ASSIGN(const auto program, vm::cuda::CudaProgram::load(context.device, context.compiler,
+                                                                *gpu_case.program, context.cache));
   row.compile_seconds = program.cubin().seconds;
   row.registers = program.kernel().attributes().registers;
   row.spill_bytes = program.kernel().attributes().local_bytes;
@@ -101,7 +105,29 @@ Status run(const GpuContext& context, const GpuCase& gpu_case, GpuRow& row) {
 
 }  // namespace
 
-GpuRow run_case(const GpuContext& context, const GpuCase& gpu_case) {
+void compile_cases(const GpuContext& context, const vm::cuda::CubinCache& cache,
+                   const std::vector<std::function<GpuCase()>>& cases) {
+  const std::string arch = context.device.properties().architecture();
+  std::atomic<size_t> next = 0;
+  const auto work = [&] {
+    for (size_t i = next++; i < cases.size(); i = next++) {
+      const GpuCase gpu_case = cases[i]();
+      if (!gpu_case.program) continue;
+      const auto lowered = vm::lower(*gpu_case.program);
+      if (!lowered) continue;
+      const auto kernel = vm::cuda::emit_cuda(
+          lowered->program, {.architecture = vm::cuda::architecture_number(arch)});
+      if (kernel) (void)vm::cuda::compile_kernel(context.compiler, *kernel, arch, &cache);
+    }
+  };
+  std::vector<std::jthread> threads;
+  for (unsigned t = 0; t < std::max(1U, std::thread::hardware_concurrency()); ++t) {
+    threads.emplace_back(work);
+  }
+}
+
+GpuRow run_case(const GpuContext& context, GpuCase gpu_case) {
+  if (gpu_case.make_arguments) gpu_case.arguments = gpu_case.make_arguments();
   GpuRow row;
   row.name = gpu_case.name;
   row.bytes_moved = gpu_case.bytes_moved;

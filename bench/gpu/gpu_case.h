@@ -34,6 +34,8 @@ struct GpuCase {
   std::function<std::string(const std::vector<std::vector<std::byte>>& buffers)> check;
   int64_t bytes_moved = 0;  // The floor of a memory-bound case: bytes that must move.
   double operations = 0;    // Of a compute-bound one.
+  /// If set, makes `arguments` once the case is to run: large ones take seconds to fill.
+  std::function<std::vector<GpuArgument>()> make_arguments = nullptr;
 };
 
 struct GpuRow {
@@ -52,10 +54,16 @@ struct GpuContext {
   vm::cuda::Compiler compiler;
   vm::cuda::Stream stream;
   bool wants_times = true;
+  const vm::cuda::CubinCache* cache = nullptr;
 };
 
+/// Compiles the programs of cases into `cache`, on every core. What does not compile is left to
+/// run_case() to report.
+void compile_cases(const GpuContext& context, const vm::cuda::CubinCache& cache,
+                   const std::vector<std::function<GpuCase()>>& cases);
+
 /// Builds, runs once, checks, and times. Whatever fails becomes the row's problem.
-GpuRow run_case(const GpuContext& context, const GpuCase& gpu_case);
+GpuRow run_case(const GpuContext& context, GpuCase gpu_case);
 
 /// Every case: memory-bound kernels, casts of every format, matrix products.
 std::vector<std::function<GpuCase()>> memory_cases();

@@ -2,9 +2,12 @@
 // format bit for bit, the memory-bound kernels and matrix products against double precision and the
 // floor.
 //   gpu_check [--only header|casts|memory|cast-times|matmul] [--no-times] [--json FILE]
-//   --case NAME: of the header, only the checks whose name contains this
+//   --case NAME: only the checks whose name contains this
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
@@ -50,7 +53,7 @@ struct Report {
   }
 };
 
-Status check_header_case(const GpuContext& context, const vm::SelfCheckCase& check) {
+Status check_wanted_case(const GpuContext& context, const vm::SelfCheckCase& check) {
   using namespace vm::cuda;
   ANYBIT_ASSIGN(const std::vector<uint32_t> expected, vm::emulated_self_check(check));
   CompileOptions options;
@@ -80,7 +83,7 @@ void check_header(const GpuContext& context, const std::string& wanted, Report& 
     if (check.name.find(wanted) == std::string::npos) continue;
     GpuRow row;
     row.name = "header: " + check.name;
-    if (const Status status = check_header_case(context, check); !status) {
+    if (const Status status = check_wanted_case(context, check); !status) {
       row.problem = status.error().message;
     }
     report.add(row, 0);
@@ -88,7 +91,7 @@ void check_header(const GpuContext& context, const std::string& wanted, Report& 
 }
 
 int run(const std::vector<std::string>& only, bool wants_times, const std::string& json_path,
-        const std::string& header_case) {
+        const std::string& wanted_case) {
   auto device = vm::cuda::Device::open();
   auto compiler = vm::cuda::Compiler::load();
   if (!device || !compiler) {
@@ -106,20 +109,36 @@ int run(const std::vector<std::string>& only, bool wants_times, const std::strin
   double copy_bandwidth = 0;
   const auto run_all = [&](const std::vector<std::function<GpuCase()>>& cases) {
     for (const auto& make : cases) {
-      const GpuRow row = run_case(context, make());
+      GpuCase gpu_case = make();
+      if (gpu_case.name.find(wanted_case) == std::string::npos) continue;
+      const GpuRow row = run_case(context, std::move(gpu_case));
       if (row.name.starts_with("copy") && row.microseconds > 0) {
         copy_bandwidth = static_cast<double>(row.bytes_moved) / row.microseconds / 1e3;
       }
       report.add(row, copy_bandwidth);
     }
   };
-  if (wants("header")) check_header(context, header_case, report);
+  if (wants("header")) check_header(context, wanted_case, report);
   if (wants("memory")) run_all(memory_cases());
   if (wants("matmul")) run_all(matmul_cases());
-  if (wants("cast-times")) run_all(cast_cases(false));
+  const auto run_casts = [&](bool exhaustive) {
+    const auto cases = cast_cases(exhaustive);
+    const std::filesystem::path folder =
+        std::filesystem::temp_directory_path() / fmt::format("anybit_gpu_check_{}", getpid());
+    const auto cache = vm::cuda::CubinCache::open(folder);
+    if (cache) {
+      compile_cases(context, *cache, cases);
+      context.cache = &*cache;
+    }
+    run_all(cases);
+    context.cache = nullptr;
+    std::error_code ignored;
+    std::filesystem::remove_all(folder, ignored);
+  };
+  if (wants("cast-times")) run_casts(false);
   if (wants("casts")) {
     context.wants_times = false;
-    run_all(cast_cases(true));
+    run_casts(true);
   }
   std::printf("%s: %d right, %d wrong\n", context.device.properties().name.c_str(),
               report.num_right, report.num_wrong);
@@ -138,7 +157,7 @@ int run(const std::vector<std::string>& only, bool wants_times, const std::strin
 int main(int argc, char** argv) {
   std::vector<std::string> only;
   bool wants_times = true;
-  std::string json_path, header_case;
+  std::string json_path, wanted_case;
   for (int i = 1; i < argc; ++i) {
     const std::string argument = argv[i];
     if (argument == "--no-times") {
@@ -146,7 +165,7 @@ int main(int argc, char** argv) {
     } else if (argument == "--only" && i + 1 < argc) {
       only.emplace_back(argv[++i]);
     } else if (argument == "--case" && i + 1 < argc) {
-      header_case = argv[++i];
+      wanted_case = argv[++i];
     } else if (argument == "--json" && i + 1 < argc) {
       json_path = argv[++i];
     } else {
@@ -156,5 +175,5 @@ int main(int argc, char** argv) {
       return 2;
     }
   }
-  return anybit::bench::run(only, wants_times, json_path, header_case);
+  return anybit::bench::run(only, wants_times, json_path, wanted_case);
 }

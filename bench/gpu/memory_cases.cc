@@ -21,7 +21,10 @@ using Buffers = std::vector<std::vector<std::byte>>;
 GpuCase copy_case() {
   const int64_t n = 1 << 25;
   GpuCase c{"copy, 128 MiB", kernel::copy_program(), {}, {}, 8 * n};
-  c.arguments = {input_buffer(random_bytes(4 * n, 1)), output_buffer(4 * n), scalar_i32(n)};
+  c.make_arguments = [=] {
+    return std::vector<GpuArgument>{input_buffer(random_bytes(4 * n, 1)), output_buffer(4 * n),
+                                    scalar_i32(n)};
+  };
   c.check = [](const Buffers& b) { return b[0] == b[1] ? "" : "the copy differs"; };
   return c;
 }
@@ -33,8 +36,11 @@ GpuCase transpose_case(const numeric::ElementFormat& element) {
             {},
             {},
             2 * rows * columns * bytes};
-  c.arguments = {input_buffer(random_bytes(rows * columns * bytes, 2)),
-                 output_buffer(rows * columns * bytes), scalar_i32(rows), scalar_i32(columns)};
+  c.make_arguments = [=] {
+    return std::vector<GpuArgument>{input_buffer(random_bytes(rows * columns * bytes, 2)),
+                                    output_buffer(rows * columns * bytes), scalar_i32(rows),
+                                    scalar_i32(columns)};
+  };
   c.check = [=](const Buffers& b) -> std::string {
     for (int64_t i = 0; i < rows; ++i) {
       for (int64_t j = 0; j < columns; ++j) {
@@ -79,8 +85,10 @@ GpuCase softmax_case() {
             {},
             {},
             4 * rows * columns};
-  c.arguments = {input_buffer(bytes_of(random_halves(rows * columns, 3))),
-                 output_buffer(2 * rows * columns), scalar_i32(rows)};
+  c.make_arguments = [=] {
+    return std::vector<GpuArgument>{input_buffer(bytes_of(random_halves(rows * columns, 3))),
+                                    output_buffer(2 * rows * columns), scalar_i32(rows)};
+  };
   c.check = [=](const Buffers& b) {
     return compare_rows(elements_of<uint16_t>(b[0]), elements_of<uint16_t>(b[1]), rows, columns,
                         64 * 0x1p-24, [](const std::vector<double>& x) {
@@ -103,9 +111,11 @@ GpuCase rms_norm_case() {
             {},
             4 * rows * columns + 2 * columns};
   const std::vector<uint16_t> weight = random_halves(columns, 5);
-  c.arguments = {input_buffer(bytes_of(random_halves(rows * columns, 4))),
-                 input_buffer(bytes_of(weight)), output_buffer(2 * rows * columns),
-                 scalar_i32(rows), scalar_f32(1e-5F)};
+  c.make_arguments = [=] {
+    return std::vector<GpuArgument>{
+        input_buffer(bytes_of(random_halves(rows * columns, 4))), input_buffer(bytes_of(weight)),
+        output_buffer(2 * rows * columns), scalar_i32(rows), scalar_f32(1e-5F)};
+  };
   c.check = [=](const Buffers& b) {
     return compare_rows(elements_of<uint16_t>(b[0]), elements_of<uint16_t>(b[2]), rows, columns,
                         64 * 0x1p-24, [&](const std::vector<double>& x) {
@@ -130,8 +140,10 @@ GpuCase hadamard_case() {
             {},
             {},
             4 * rows * columns};
-  c.arguments = {input_buffer(bytes_of(random_halves(rows * columns, 6))),
-                 output_buffer(2 * rows * columns), scalar_i32(rows)};
+  c.make_arguments = [=] {
+    return std::vector<GpuArgument>{input_buffer(bytes_of(random_halves(rows * columns, 6))),
+                                    output_buffer(2 * rows * columns), scalar_i32(rows)};
+  };
   c.check = [=](const Buffers& b) {
     return compare_rows(elements_of<uint16_t>(b[0]), elements_of<uint16_t>(b[1]), rows, columns,
                         16 * 0x1p-24, [](std::vector<double> x) {
@@ -154,11 +166,13 @@ GpuCase hadamard_case() {
 GpuCase sum_case() {
   const int64_t n = 1 << 25;
   GpuCase c{"sum, f32 128 MiB", kernel::sum_program(), {}, {}, 4 * n};
-  std::vector<float> x(static_cast<size_t>(n));
-  const std::vector<uint16_t> halves = random_halves(n, 8);
-  for (size_t i = 0; i < x.size(); ++i) x[i] = half_value(halves[i]);
-  c.arguments = {input_buffer(bytes_of(x)), state_buffer(bytes_of(std::vector<float>{0})),
-                 scalar_i32(n)};
+  c.make_arguments = [=] {
+    std::vector<float> x(static_cast<size_t>(n));
+    const std::vector<uint16_t> halves = random_halves(n, 8);
+    for (size_t i = 0; i < x.size(); ++i) x[i] = half_value(halves[i]);
+    return std::vector<GpuArgument>{input_buffer(bytes_of(x)),
+                                    state_buffer(bytes_of(std::vector<float>{0})), scalar_i32(n)};
+  };
   c.check = [n](const Buffers& b) -> std::string {
     double sum = 0, magnitude = 0;
     for (const float v : elements_of<float>(b[0])) {
@@ -177,8 +191,11 @@ GpuCase sum_case() {
 GpuCase histogram_case() {
   const int64_t n = 1 << 27;
   GpuCase c{"histogram, 128 MiB of bytes", kernel::histogram_program(), {}, {}, n};
-  c.arguments = {input_buffer(random_bytes(n, 9)),
-                 state_buffer(bytes_of(std::vector<int32_t>(256, 0))), scalar_i32(n)};
+  c.make_arguments = [=] {
+    return std::vector<GpuArgument>{input_buffer(random_bytes(n, 9)),
+                                    state_buffer(bytes_of(std::vector<int32_t>(256, 0))),
+                                    scalar_i32(n)};
+  };
   c.check = [](const Buffers& b) -> std::string {
     std::vector<int32_t> counts(256, 0);
     for (const std::byte byte : b[0]) ++counts[static_cast<size_t>(byte)];
@@ -201,8 +218,11 @@ GpuCase quantize_case(const std::string& name, const kernel::GroupFormat& format
             {},
             {},
             2 * n + code_bytes + scale_bytes};
-  c.arguments = {input_buffer(bytes_of(random_halves(n, 10))), output_buffer(code_bytes),
-                 output_buffer(scale_bytes), scalar_i32(n), scalar_f32(1.0F)};
+  c.make_arguments = [=] {
+    return std::vector<GpuArgument>{input_buffer(bytes_of(random_halves(n, 10))),
+                                    output_buffer(code_bytes), output_buffer(scale_bytes),
+                                    scalar_i32(n), scalar_f32(1.0F)};
+  };
   c.check = [=](const Buffers& b) -> std::string {
     const std::vector<uint16_t> x = elements_of<uint16_t>(b[0]);
     const auto largest = static_cast<float>(numeric::max_finite(format.element));

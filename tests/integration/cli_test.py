@@ -4,8 +4,10 @@
 cli_test.py ANYBIT MODEL_FOLDER     a folder with config, weights and tokenizer, or a missing one
 """
 import json
+import math
 import os
 import pathlib
+import struct
 import subprocess
 import sys
 import tempfile
@@ -224,6 +226,55 @@ class Model(unittest.TestCase):
             result = anybit("tokenize", MODEL, "--decode", stdin=text)
             self.assertEqual((result.returncode, result.stdout), (1, b""), text)
             self.assertTrue(result.stderr.startswith(b"anybit tokenize: "))
+
+
+def write_wide_model(folder):
+    """A Llama of one small layer whose embedding is 100 MB as floats; all weights are 0."""
+    hidden, intermediate, vocab = 128, 256, 200_000
+    shapes = {"embed_tokens": (vocab, hidden), "norm": (hidden,)}
+    layer = {"self_attn.q_proj": (hidden, hidden), "self_attn.k_proj": (hidden, hidden),
+             "self_attn.v_proj": (hidden, hidden), "self_attn.o_proj": (hidden, hidden),
+             "mlp.gate_proj": (intermediate, hidden), "mlp.up_proj": (intermediate, hidden),
+             "mlp.down_proj": (hidden, intermediate), "input_layernorm": (hidden,),
+             "post_attention_layernorm": (hidden,)}
+    shapes.update({f"layers.0.{name}": shape for name, shape in layer.items()})
+    header, end = {}, 0
+    for name, shape in shapes.items():
+        size = 2 * math.prod(shape)
+        header[f"model.{name}.weight"] = {"dtype": "BF16", "shape": shape,
+                                          "data_offsets": [end, end + size]}
+        end += size
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    with open(folder / "model.safetensors", "wb") as file:
+        file.write(struct.pack("<Q", len(text)) + text)
+        file.truncate(file.tell() + end)
+    config = {"model_type": "llama", "hidden_size": hidden, "intermediate_size": intermediate,
+              "num_hidden_layers": 1, "num_attention_heads": 2, "vocab_size": vocab,
+              "rms_norm_eps": 1e-5, "tie_word_embeddings": True}
+    (folder / "config.json").write_text(json.dumps(config))
+
+
+class Memory(unittest.TestCase):
+    PEAK_MB = 64  # The program, and a few slabs of 2 M elements.
+
+    def test_quantizing_holds_no_whole_embedding(self):
+        program = pathlib.Path(PROGRAM).read_bytes()
+        if b"__asan_init" in program or b"__tsan_init" in program:
+            self.skipTest("sanitizers need memory of their own")
+        with tempfile.TemporaryDirectory() as name:
+            folder = pathlib.Path(name)
+            write_wide_model(folder)
+            for arguments in (["--scheme", "int8_g32", "-o", folder / "out"],
+                              ["--scheme", "nvfp4", "--embedding-scheme", "nvfp4",
+                               "-o", folder / "nvfp4"],
+                              ["--scheme", "q8_0", "--gguf", folder / "out.gguf"]):
+                process = subprocess.Popen([PROGRAM, "quantize", folder, *arguments],
+                                           stdout=subprocess.DEVNULL)
+                _, status, usage = os.wait4(process.pid, 0)
+                process.returncode = os.waitstatus_to_exitcode(status)
+                self.assertEqual(process.returncode, 0, arguments)
+                self.assertLess(usage.ru_maxrss / 1024, self.PEAK_MB, arguments)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,9 @@
 
 #include <fmt/format.h>
 
+#include <cstdlib>
+#include <cstring>
+
 #include "anybit/base/philox.h"
 #include "anybit/layout/conversion.h"
 #include "anybit/layout/register_layout_text.h"
@@ -110,7 +113,10 @@ void check(int num_warps, uint64_t seed, std::array<int, 4>& kinds) {
   ASSERT_TRUE(program.has_value()) << program.error().message << "\n" << text;
   alignas(16) std::array<std::byte, kElements * 4> x;
   for (size_t i = 0; i < x.size(); ++i) x[i] = static_cast<std::byte>(Philox(7).bits64(i));
-  for (const Backend backend : {Backend::kReference, Backend::kEmulated}) {
+  std::vector<Backend> backends = {Backend::kReference, Backend::kEmulated};
+  const char* gpu = std::getenv("ANYBIT_GPU_TESTS");
+  if (gpu != nullptr && std::strcmp(gpu, "1") == 0) backends = {Backend::kCuda};
+  for (const Backend backend : backends) {
     struct alignas(16) Row {
       std::array<uint32_t, kElements> codes;
     };

@@ -23,7 +23,8 @@ struct GroupFormat {
 /// scale of 0 (of 2^-127 in e8m0) and codes of 0. Two-level formats divide x by their tensor scale:
 /// `inv_tensor_scale` multiplies it.
 /// Parameters: x: ptr f16 [n], codes: ptr [n] packed, scales: ptr [n / group_size] packed, n: i32,
-/// inv_tensor_scale: f32. Pre at launch: n is a multiple of 64 * group_size.
+/// inv_tensor_scale: f32. Pre at launch: n is a multiple of 64 * group_size. The codes of a group
+/// with an infinity or NaN are unspecified.
 Result<vm::Program> group_quantize_program(const GroupFormat& format);
 
 }  // namespace anybit::kernel

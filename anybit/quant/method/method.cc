@@ -8,8 +8,10 @@ namespace anybit::quant {
 namespace {
 
 constexpr Method kMethods[] = {
-    {"rtn", "round to nearest; the scale spans each group's largest magnitude", quantize_rtn},
-    {"mse", "round to nearest; the scale minimizes each group's squared error", quantize_mse},
+    {"rtn", "round to nearest; the scale spans each group's largest magnitude", quantize_rtn,
+     rtn_takes_slabs},
+    {"mse", "round to nearest; the scale minimizes each group's squared error", quantize_mse,
+     mse_takes_slabs},
 };
 
 }  // namespace

@@ -14,13 +14,18 @@
 
 namespace anybit::quant {
 
-/// A weight to be quantized.
+struct TensorParameters;  // tensor_parameters.h
+
+/// A weight to be quantized, or a slab of it: rows that begin at a multiple of
+/// tensor::slab_row_multiple(), so that a matrix need not be in memory as a whole.
 struct WeightMatrix {
   std::span<const float> values;  // [rows, cols], row-major; [out_features, in_features].
   int64_t rows = 0;
   int64_t cols = 0;
-  std::string_view name;                   // For messages.
-  std::span<const float> importance = {};  // [cols]: mean square of each input; empty: all equal.
+  std::string_view name;                     // For messages.
+  std::span<const float> importance = {};    // [cols]: mean square of each input; empty: all equal.
+  int64_t first_row = 0;                     // Of a slab, in its matrix.
+  const TensorParameters* shared = nullptr;  // Of the matrix a slab is from; null: of these values.
 };
 
 struct MethodOptions {
@@ -33,11 +38,15 @@ struct MethodOptions {
 struct Method {
   std::string_view name;         // "rtn"
   std::string_view description;  // One line for help texts.
-  /// Post: validate() of the result holds; its scheme, rows and cols are the arguments'.
+  /// Post: validate() of the result holds; its scheme, rows and cols are the arguments'. A slab
+  ///   gives what row_slab() of the whole result would, if takes_slabs().
   /// Errors: kInvalidArgument if the scheme does not fit the shape, or a value is not finite.
   Result<tensor::QuantizedTensor> (*quantize)(const WeightMatrix& weight,
                                               const numeric::Scheme& scheme,
                                               const MethodOptions& options);
+  /// Whether slabs can be quantized one by one: not where a scale of all values comes from more
+  /// than their range.
+  bool (*takes_slabs)(const numeric::Scheme& scheme);
 };
 
 /// Every method; the first is the default.

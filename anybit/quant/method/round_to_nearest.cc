@@ -12,12 +12,15 @@
 #include "anybit/numeric/ggml/block_codec.h"
 #include "anybit/numeric/packing.h"
 #include "anybit/quant/element_rounder.h"
-#include "anybit/quant/method/fitted_codebook.h"
+#include "anybit/quant/method/internal/cell.h"
 #include "anybit/quant/method/internal/scale_choice.h"
+#include "anybit/quant/method/tensor_parameters.h"
 
 namespace anybit::quant {
 namespace {
 
+using internal::cell_at;
+using internal::CellValues;
 using internal::GroupGrid;
 using internal::ScaleChoice;
 using numeric::ElementKind;
@@ -34,13 +37,7 @@ Status check(const WeightMatrix& weight, const Scheme& scheme, const MethodOptio
   if (auto fits = numeric::check_fits(scheme, weight.rows, weight.cols); !fits) {
     return with_context(std::move(fits).error(), weight.name);
   }
-  for (size_t i = 0; i < weight.values.size(); ++i) {
-    if (!std::isfinite(weight.values[i])) {
-      return fail(ErrorCode::kInvalidArgument, "{}: expected finite weights, found {} at [{}, {}]",
-                  weight.name, weight.values[i], static_cast<int64_t>(i) / weight.cols,
-                  static_cast<int64_t>(i) % weight.cols);
-    }
-  }
+  ANYBIT_TRY(internal::check_finite(weight));
   const bool plain = scheme.ggml == numeric::GgmlType::kNone &&
                      scheme.element.kind != ElementKind::kCodebook &&
                      scheme.element.kind != ElementKind::kComplex;
@@ -49,95 +46,6 @@ Status check(const WeightMatrix& weight, const Scheme& scheme, const MethodOptio
                 numeric::scheme_name(scheme), numeric::name(options.rounding));
   }
   return {};
-}
-
-// The part of the matrix that one scale covers.
-struct Cell {
-  int64_t first_row, num_rows, first_col, num_cols;
-};
-
-Cell cell_at(const Scheme& scheme, const WeightMatrix& weight, int64_t scale_row,
-             int64_t scale_col) {
-  switch (scheme.granularity) {
-    case Granularity::kNone:
-    case Granularity::kTensor: return {0, weight.rows, 0, weight.cols};
-    case Granularity::kChannel:
-    case Granularity::kToken: return {scale_row, 1, 0, weight.cols};
-    case Granularity::kGroup: {
-      const int64_t first = scale_col * scheme.group_size;
-      return {scale_row, 1, first, std::min(scheme.group_size, weight.cols - first)};
-    }
-    case Granularity::kBlock2d: {
-      const int64_t row = scale_row * scheme.block_rows, col = scale_col * scheme.block_cols;
-      return {row, std::min(scheme.block_rows, weight.rows - row), col,
-              std::min(scheme.block_cols, weight.cols - col)};
-    }
-  }
-  return {};
-}
-
-// The values of a cell (and their importances) side by side; a view where they already are.
-struct CellValues {
-  std::vector<float> copied_values, copied_importance;
-  std::span<const float> values, importance;
-
-  CellValues(const WeightMatrix& weight, const Cell& cell) {
-    const auto row_values = [&](int64_t row) {
-      return weight.values.subspan(static_cast<size_t>(row * weight.cols + cell.first_col),
-                                   static_cast<size_t>(cell.num_cols));
-    };
-    const std::span<const float> row_importance =
-        weight.importance.empty() ? weight.importance
-                                  : weight.importance.subspan(static_cast<size_t>(cell.first_col),
-                                                              static_cast<size_t>(cell.num_cols));
-    if (cell.num_rows == 1) {
-      values = row_values(cell.first_row);
-      importance = row_importance;
-      return;
-    }
-    for (int64_t row = cell.first_row; row < cell.first_row + cell.num_rows; ++row) {
-      const auto part = row_values(row);
-      copied_values.insert(copied_values.end(), part.begin(), part.end());
-      copied_importance.insert(copied_importance.end(), row_importance.begin(),
-                               row_importance.end());
-    }
-    values = copied_values;
-    importance = copied_importance;
-  }
-};
-
-double amax_of(std::span<const float> values) {
-  double amax = 0;
-  for (const float x : values) amax = std::max<double>(amax, std::abs(x));
-  return amax;
-}
-
-// Values divided by their group's amax, each weighted by amax squared: what a codebook is fitted
-// to. At most about kMaxSamples, from groups spread evenly over the tensor.
-std::vector<float> codebook_for(const WeightMatrix& weight, const Scheme& scheme) {
-  if (scheme.codebook == numeric::StandardCodebook::kNf4) {
-    const auto nf4 = numeric::nf4_codebook();
-    return {nf4.begin(), nf4.end()};
-  }
-  constexpr int64_t kMaxSamples = int64_t{1} << 19;
-  const numeric::ScaleShape grid = numeric::scale_shape(scheme, weight.rows, weight.cols);
-  const int64_t stride = std::max<int64_t>(1, weight.rows * weight.cols / kMaxSamples);
-  std::vector<float> samples, weights;
-  for (int64_t i = 0; i<grid.count(); i += grid.count()> stride ? stride : 1) {
-    const Cell cell = cell_at(scheme, weight, i / grid.cols, i % grid.cols);
-    const CellValues cell_values(weight, cell);
-    const double amax = amax_of(cell_values.values);
-    if (amax == 0) continue;
-    const int64_t inner_stride = grid.count() > stride ? 1 : stride;
-    for (int64_t j = 0; j < std::ssize(cell_values.values); j += inner_stride) {
-      const auto index = static_cast<size_t>(j);
-      samples.push_back(static_cast<float>(cell_values.values[index] / amax));
-      const float importance = cell_values.importance.empty() ? 1 : cell_values.importance[index];
-      weights.push_back(static_cast<float>(amax * amax) * importance);
-    }
-  }
-  if (samples.empty()) samples.push_back(0), weights.push_back(1);
-  return fit_codebook(samples, weights, static_cast<int>(scheme.element.num_codes()));
 }
 
 Result<QuantizedTensor> quantize_ggml_blocks(const WeightMatrix& weight, const Scheme& scheme,
@@ -187,6 +95,12 @@ class PlainEncoder {
 };
 
 using Chooser = GroupGrid (*)(const ScaleChoice&, const CellValues&);
+
+// The only scale, of a tensor whose slabs are quantized one by one: a rule that needs no more than
+// the range takes its ends for the values.
+GroupGrid grid_of_range(const TensorParameters& shared, const ScaleChoice& choice) {
+  return choice.by_rule(std::vector<float>{shared.low, shared.high});
+}
 
 // The scales of all cells, in the order of the scale grid.
 std::vector<GroupGrid> choose_grids(const WeightMatrix& weight, const Scheme& scheme,
@@ -239,7 +153,7 @@ void encode_rows(const WeightMatrix& weight, const ScaleChoice* choice,
         if (nearest) {
           choice->encode(values, grid, run_codes);
         } else {
-          plain.encode(values, grid, row * weight.cols + col, run_codes);
+          plain.encode(values, grid, (weight.first_row + row) * weight.cols + col, run_codes);
         }
       });
       numeric::pack_codes(codes, scheme.element.bits, packed, row * codes_per_row);
@@ -260,6 +174,14 @@ void store_grids(const std::vector<GroupGrid>& grids, QuantizedTensor& result) {
   numeric::pack_codes(codes, scheme.element.bits, result.zero_points.writable());
 }
 
+Result<TensorParameters> parameters_of(const WeightMatrix& weight, const Scheme& scheme) {
+  if (weight.shared != nullptr) return *weight.shared;
+  if (!needs_scan(scheme)) return TensorParameters{};
+  TensorScan scan(scheme, weight.rows, weight.cols);
+  ANYBIT_TRY(scan.add(weight));
+  return scan.finish();
+}
+
 Result<QuantizedTensor> quantize(const WeightMatrix& weight, const Scheme& scheme,
                                  const MethodOptions& options, Chooser chooser) {
   ANYBIT_TRY(check(weight, scheme, options));
@@ -271,20 +193,18 @@ Result<QuantizedTensor> quantize(const WeightMatrix& weight, const Scheme& schem
     encode_rows(weight, nullptr, {}, options, result);
     return result;
   }
-  if (scheme.element.kind == ElementKind::kCodebook) {
-    result.codebook = codebook_for(weight, scheme);
-  }
+  ANYBIT_ASSIGN(const TensorParameters shared, parameters_of(weight, scheme));
+  result.codebook = shared.codebook;
+  result.tensor_scale = shared.tensor_scale;
   std::optional<ElementRounder> rounder;
   if (scheme.element.kind != ElementKind::kComplex) {
     rounder.emplace(scheme.element, result.codebook);
   }
-  if (scheme.has_tensor_scale) {
-    const double largest = rounder ? std::abs(rounder->max_value()) : 1.0;
-    result.tensor_scale = internal::tensor_scale_for(scheme, largest, amax_of(weight.values));
-  }
   const ScaleChoice choice(scheme, rounder ? &*rounder : nullptr, result.tensor_scale);
   const std::vector<GroupGrid> grids =
-      choose_grids(weight, scheme, choice, chooser, options.threads);
+      weight.shared != nullptr && scheme.granularity == Granularity::kTensor
+          ? std::vector<GroupGrid>{grid_of_range(shared, choice)}
+          : choose_grids(weight, scheme, choice, chooser, options.threads);
   encode_rows(weight, &choice, grids, options, result);
   store_grids(grids, result);
   return result;
@@ -304,6 +224,14 @@ Result<QuantizedTensor> quantize_mse(const WeightMatrix& weight, const Scheme& s
   return quantize(weight, scheme, options, [](const ScaleChoice& choice, const CellValues& cell) {
     return choice.by_search(cell.values, cell.importance);
   });
+}
+
+bool rtn_takes_slabs(const Scheme& scheme) {
+  return mse_takes_slabs(scheme) || internal::rule_needs_range_only(scheme);
+}
+
+bool mse_takes_slabs(const Scheme& scheme) {
+  return scheme.ggml != numeric::GgmlType::kNone || scheme.granularity != Granularity::kTensor;
 }
 
 }  // namespace anybit::quant

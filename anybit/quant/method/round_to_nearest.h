@@ -23,6 +23,7 @@ namespace anybit::quant {
 Result<tensor::QuantizedTensor> quantize_rtn(const WeightMatrix& weight,
                                              const numeric::Scheme& scheme,
                                              const MethodOptions& options);
+bool rtn_takes_slabs(const numeric::Scheme& scheme);
 
 /// As quantize_rtn(), but each scale is the best of a search: shrunk versions of the rule's scale,
 /// its negative where that gives an asymmetric format its longer side, and one least-squares
@@ -32,5 +33,6 @@ Result<tensor::QuantizedTensor> quantize_rtn(const WeightMatrix& weight,
 Result<tensor::QuantizedTensor> quantize_mse(const WeightMatrix& weight,
                                              const numeric::Scheme& scheme,
                                              const MethodOptions& options);
+bool mse_takes_slabs(const numeric::Scheme& scheme);
 
 }  // namespace anybit::quant

@@ -290,6 +290,23 @@ TEST(GgufWriter, TakesEachTensorOnce) {
   EXPECT_EQ(folder.num_entries(), 1);
 }
 
+TEST(GgufWriter, TakesATensorInPieces) {
+  const TemporaryFolder folder;
+  const GgufTensorDescription tensors[] = {{"a", {3}, GgmlType::kI8}};
+  auto writer = GgufWriter::create(folder / "x.gguf", {}, tensors).value();
+  const std::byte bytes[3] = {std::byte{1}, std::byte{2}, std::byte{3}};
+  ASSERT_TRUE(writer.append("a", std::span(bytes).first(1)));
+  EXPECT_EQ(writer.append("a", bytes).error().code, ErrorCode::kInvalidArgument);
+  EXPECT_EQ(writer.write("a", bytes).error().code, ErrorCode::kInvalidArgument);
+  EXPECT_EQ(writer.append("b", {}).error().code, ErrorCode::kInvalidArgument);
+  EXPECT_NE(writer.commit().error().message.find("expected 3 bytes, found 1"), std::string::npos);
+  ASSERT_TRUE(writer.append("a", std::span(bytes).subspan(1)));
+  ASSERT_TRUE(writer.commit());
+  const auto file = open_gguf(folder / "x.gguf");
+  ASSERT_TRUE(file) << file.error().message;
+  EXPECT_TRUE(std::ranges::equal(file->find("a")->blocks.bytes(), bytes));
+}
+
 TEST(GgufWriter, RefusesWhatCannotBeWritten) {
   const TemporaryFolder folder;
   const std::vector<std::vector<GgufTensorDescription>> refused = {

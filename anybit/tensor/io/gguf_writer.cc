@@ -96,7 +96,7 @@ Result<GgufWriter> GgufWriter::create(const std::filesystem::path& path,
       return with_context(std::move(size).error(),
                           fmt::format("{}: tensor \"{}\"", file_name, tensor.name));
     }
-    const bool is_unique = places.emplace(tensor.name, Place{end, *size, false}).second;
+    const bool is_unique = places.emplace(tensor.name, Place{end, *size, 0, false}).second;
     if (!is_unique || tensor.shape.size() > kMaxExtents || *size > INT64_MAX / 4 - end) {
       return fail(ErrorCode::kInvalidArgument,
                   "{}: tensor \"{}\": expected a name given once, at most {} extents and a size "
@@ -122,29 +122,43 @@ Result<GgufWriter> GgufWriter::create(const std::filesystem::path& path,
   return writer;
 }
 
-Status GgufWriter::write(std::string_view name, std::span<const std::byte> blocks) {
+Result<GgufWriter::Place*> GgufWriter::find(std::string_view name) {
   const auto found = places_.find(std::string(name));
-  if (found == places_.end()) {
-    return fail(ErrorCode::kInvalidArgument, "{}: tensor \"{}\" was not announced", file_name_,
-                name);
-  }
-  Place& place = found->second;
-  if (place.is_written || static_cast<int64_t>(blocks.size()) != place.size_bytes) {
+  if (found != places_.end()) return &found->second;
+  return fail(ErrorCode::kInvalidArgument, "{}: tensor \"{}\" was not announced", file_name_, name);
+}
+
+Status GgufWriter::write(std::string_view name, std::span<const std::byte> blocks) {
+  ANYBIT_ASSIGN(const Place* place, find(name));
+  if (place->is_begun || static_cast<int64_t>(blocks.size()) != place->size_bytes) {
     return fail(ErrorCode::kInvalidArgument,
                 "{}: tensor \"{}\": expected {} bytes once, found {}{}", file_name_, name,
-                place.size_bytes, blocks.size(), place.is_written ? " again" : "");
+                place->size_bytes, blocks.size(), place->is_begun ? " again" : "");
   }
-  ANYBIT_TRY(file_.write_at(place.offset, blocks));
-  place.is_written = true;
+  return append(name, blocks);
+}
+
+Status GgufWriter::append(std::string_view name, std::span<const std::byte> blocks) {
+  ANYBIT_ASSIGN(Place * place, find(name));
+  const auto size = static_cast<int64_t>(blocks.size());
+  if (size > place->size_bytes - place->written_bytes) {
+    return fail(ErrorCode::kInvalidArgument,
+                "{}: tensor \"{}\": expected at most {} more bytes, found {}", file_name_, name,
+                place->size_bytes - place->written_bytes, size);
+  }
+  ANYBIT_TRY(file_.write_at(place->offset + place->written_bytes, blocks));
+  place->written_bytes += size;
+  place->is_begun = true;
   return {};
 }
 
 Status GgufWriter::commit() {
   int64_t last_byte_written = file_.position();
   for (const auto& [name, place] : places_) {
-    if (!place.is_written) {
-      return fail(ErrorCode::kInvalidArgument, "{}: tensor \"{}\" was announced and not written",
-                  file_name_, name);
+    if (!place.is_begun || place.written_bytes != place.size_bytes) {
+      return fail(ErrorCode::kInvalidArgument,
+                  "{}: tensor \"{}\" was announced and not written: expected {} bytes, found {}",
+                  file_name_, name, place.size_bytes, place.written_bytes);
     }
     last_byte_written = std::max(last_byte_written, place.offset + place.size_bytes);
   }

@@ -37,18 +37,24 @@ class GgufWriter {
   /// Errors: kInvalidArgument for an unknown name, a second write or a wrong size; kIo.
   Status write(std::string_view name, std::span<const std::byte> blocks);
 
+  /// Writes the next blocks of one announced tensor, behind those of earlier calls.
+  /// Errors: kInvalidArgument for an unknown name or more bytes than announced; kIo.
+  Status append(std::string_view name, std::span<const std::byte> blocks);
+
   /// Makes the file appear under its name.
-  /// Errors: kInvalidArgument naming a tensor that was announced and not written; kIo.
+  /// Errors: kInvalidArgument naming a tensor that was announced and not wholly written; kIo.
   Status commit();
 
  private:
   struct Place {
     int64_t offset;  // In the file.
     int64_t size_bytes;
-    bool is_written;
+    int64_t written_bytes;
+    bool is_begun;
   };
 
   GgufWriter(AtomicFile file, std::string name);
+  Result<Place*> find(std::string_view name);
 
   AtomicFile file_;
   std::string file_name_;

@@ -209,24 +209,31 @@ Result<std::vector<TensorDescription>> describe_parts(std::string_view name,
 
 Status write_parts(SafetensorsWriter& writer, std::string_view name,
                    const QuantizedTensor& matrix) {
-  ANYBIT_TRY(validate(matrix, name));
-  const Scheme& scheme = matrix.scheme;
-  if (is_plain(scheme)) return writer.write(name, matrix.codes.bytes());
-  ANYBIT_TRY(writer.write(part_name(name, ".codes"), matrix.codes.bytes()));
-  if (scheme.ggml == GgmlType::kNone && scheme.granularity != Granularity::kNone) {
-    ANYBIT_TRY(writer.write(part_name(name, ".scales"), matrix.scales.bytes()));
+  return append_parts(writer, name, matrix, true);
+}
+
+Status append_parts(SafetensorsWriter& writer, std::string_view name, const QuantizedTensor& slab,
+                    bool is_first) {
+  ANYBIT_TRY(validate(slab, name));
+  const Scheme& scheme = slab.scheme;
+  if (is_plain(scheme)) return writer.append(name, slab.codes.bytes());
+  ANYBIT_TRY(writer.append(part_name(name, ".codes"), slab.codes.bytes()));
+  const bool has_scales =
+      scheme.ggml == GgmlType::kNone && scheme.granularity != Granularity::kNone;
+  if (has_scales && (is_first || scheme.granularity != Granularity::kTensor)) {
+    ANYBIT_TRY(writer.append(part_name(name, ".scales"), slab.scales.bytes()));
     if (scheme.has_zero_point) {
-      ANYBIT_TRY(writer.write(part_name(name, ".zero_points"), matrix.zero_points.bytes()));
+      ANYBIT_TRY(writer.append(part_name(name, ".zero_points"), slab.zero_points.bytes()));
     }
   }
+  if (!is_first) return {};
   if (has_fitted_codebook(scheme)) {
-    ANYBIT_TRY(check_codebook(matrix.codebook, name));
-    ANYBIT_TRY(
-        writer.write(part_name(name, ".codebook"), std::as_bytes(std::span(matrix.codebook))));
+    ANYBIT_TRY(check_codebook(slab.codebook, name));
+    ANYBIT_TRY(writer.write(part_name(name, ".codebook"), std::as_bytes(std::span(slab.codebook))));
   }
   if (!scheme.has_tensor_scale) return {};
   return writer.write(part_name(name, ".tensor_scale"),
-                      std::as_bytes(std::span(&matrix.tensor_scale, 1)));
+                      std::as_bytes(std::span(&slab.tensor_scale, 1)));
 }
 
 Result<QuantizedFolder> QuantizedFolder::open(const std::filesystem::path& folder) {

@@ -76,6 +76,13 @@ Result<std::vector<TensorDescription>> describe_parts(std::string_view name,
 /// Errors: as for SafetensorsWriter::write(); kCorruptData if validate() fails.
 Status write_parts(SafetensorsWriter& writer, std::string_view name, const QuantizedTensor& matrix);
 
+/// Writes the next rows of a matrix to those tensors: write_parts() in slabs (see row_slab()),
+/// first to last. What all rows share (codebook, tensor scale, the scale of granularity kTensor) is
+/// written with the first.
+/// Errors: as for write_parts().
+Status append_parts(SafetensorsWriter& writer, std::string_view name, const QuantizedTensor& slab,
+                    bool is_first);
+
 /// A folder open for reading.
 class QuantizedFolder {
  public:

@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <limits>
 
 #include "anybit/base/file.h"
@@ -60,6 +62,35 @@ void expect_equal(const QuantizedTensor& found, const QuantizedTensor& expected,
   EXPECT_TRUE(same_bytes(found.zero_points, expected.zero_points)) << name;
   EXPECT_EQ(found.codebook, expected.codebook) << name;
   EXPECT_EQ(found.tensor_scale, expected.tensor_scale) << name;
+}
+
+TEST(QuantizedFolder, SlabsMakeTheFileThatTheWholeMatrixMakes) {
+  const TemporaryFolder folder;
+  for (const char* text : kSampledSchemes) {
+    const numeric::Scheme scheme = scheme_of(text);
+    const int64_t rows = 2 * slab_row_multiple(scheme) + 3, cols = 256;
+    if (!numeric::check_fits(scheme, rows, cols)) continue;
+    const QuantizedTensor matrix = random_quantized_tensor(scheme, rows, cols, 9);
+    const auto parts = describe_parts("w", {scheme, rows, cols}).value();
+    auto whole = SafetensorsWriter::create(folder / "whole", parts).value();
+    ASSERT_TRUE(write_parts(whole, "w", matrix)) << text;
+    ASSERT_TRUE(whole.commit());
+    auto pieces = SafetensorsWriter::create(folder / "pieces", parts).value();
+    for (int64_t first = 0; first < rows; first += slab_row_multiple(scheme)) {
+      const int64_t count = std::min(slab_row_multiple(scheme), rows - first);
+      const QuantizedTensor slab = row_slab(matrix, first, count);
+      const Status written = append_parts(pieces, "w", slab, first == 0);
+      ASSERT_TRUE(written) << text << ": " << written.error().message;
+      std::vector<float> expected(static_cast<size_t>(count * cols));
+      ASSERT_TRUE(dequantize_rows(matrix, first, count, expected));
+      const std::vector<float> found = dequantize(slab).value();
+      EXPECT_EQ(0, std::memcmp(found.data(), expected.data(), found.size() * sizeof(float)))
+          << text;
+    }
+    ASSERT_TRUE(pieces.commit()) << text;
+    EXPECT_EQ(read_text_file(folder / "pieces").value(), read_text_file(folder / "whole").value())
+        << text;
+  }
 }
 
 TEST(QuantizedFolder, RoundTripsEverySampledScheme) {

@@ -208,6 +208,43 @@ TEST(SafetensorsWriter, TakesTensorsInAnyOrderAndOnlyOnce) {
   EXPECT_EQ(to_floats(*file.find("b")), (std::vector<float>{2}));
 }
 
+TEST(SafetensorsWriter, TakesATensorInPieces) {
+  const TemporaryFolder folder;
+  const TensorDescription descriptions[] = {{"a", DataType::kU8, {3}}, {"b", DataType::kU8, {0}}};
+  auto writer = SafetensorsWriter::create(folder / "x.safetensors", descriptions).value();
+  const std::byte bytes[3] = {std::byte{1}, std::byte{2}, std::byte{3}};
+  ASSERT_TRUE(writer.append("a", std::span(bytes).first(2)));
+  EXPECT_EQ(writer.append("a", std::span(bytes).first(2)).error().code,
+            ErrorCode::kInvalidArgument);
+  EXPECT_EQ(writer.write("a", bytes).error().code, ErrorCode::kInvalidArgument);
+  EXPECT_EQ(writer.append("c", {}).error().code, ErrorCode::kInvalidArgument);
+  ASSERT_TRUE(writer.append("b", {}));
+  EXPECT_NE(writer.commit().error().message.find("expected 3 bytes, found 2"), std::string::npos);
+  ASSERT_TRUE(writer.append("a", std::span(bytes).subspan(2)));
+  ASSERT_TRUE(writer.commit());
+  const auto file = Safetensors::open(folder / "x.safetensors").value();
+  EXPECT_EQ(to_floats(*file.find("a")), (std::vector<float>{1, 2, 3}));
+}
+
+TEST(SafetensorsWriter, ReplacesMetadataThatAreNotLonger) {
+  const TemporaryFolder folder;
+  const TensorDescription descriptions[] = {{"a", DataType::kU8, {1}}};
+  auto writer = SafetensorsWriter::create(folder / "x.safetensors", descriptions,
+                                          {{"k", std::string(40, 'x')}})
+                    .value();
+  const std::byte byte{7};
+  ASSERT_TRUE(writer.write("a", {&byte, 1}));
+  EXPECT_EQ(writer.replace_metadata({{"k", std::string(60, 'x')}}).error().code,
+            ErrorCode::kInvalidArgument);
+  ASSERT_TRUE(writer.replace_metadata({{"other", "y"}}));
+  ASSERT_TRUE(writer.commit());
+  const auto file = Safetensors::open(folder / "x.safetensors");
+  ASSERT_TRUE(file) << file.error().message;
+  EXPECT_EQ(file->metadata().size(), 1U);
+  EXPECT_EQ(file->metadata().at("other"), "y");
+  EXPECT_EQ(to_floats(*file->find("a")), (std::vector<float>{7}));
+}
+
 TEST(SafetensorsWriter, LeavesNothingWhenAbandoned) {
   const TemporaryFolder folder;
   const TensorDescription descriptions[] = {{"a", DataType::kU8, {2}}};

@@ -35,6 +35,24 @@ Result<int64_t> size_of(const TensorDescription& tensor, std::string_view file_n
               tensor.name, fmt::join(tensor.shape, ", "));
 }
 
+// The file up to its data: the size of the header, and the header of at least `least_size` bytes.
+Result<std::string> header_text(const SafetensorsMetadata& metadata, std::string_view entries,
+                                int64_t least_size, std::string_view file_name) {
+  std::string text = "{";
+  if (!metadata.empty()) {
+    ANYBIT_ASSIGN(text, dump(Json{{std::string(kMetadataKey), metadata}}, -1, file_name));
+    text.pop_back();
+    if (!entries.empty()) text += ',';
+  }
+  text += entries;
+  text += '}';
+  const int64_t size = std::max(least_size, static_cast<int64_t>(text.size()));
+  text.resize(static_cast<size_t>(round_up(size, kAlignment)), ' ');
+  std::string prefix;
+  internal::append_little_endian<uint64_t>(prefix, text.size());
+  return prefix + text;
+}
+
 }  // namespace
 
 SafetensorsWriter::SafetensorsWriter(AtomicFile file, std::string name)
@@ -49,16 +67,12 @@ Result<SafetensorsWriter> SafetensorsWriter::create(const std::filesystem::path&
   std::ranges::stable_sort(order, std::ranges::greater{}, [](const TensorDescription* tensor) {
     return size_bytes(tensor->data_type);
   });
-  std::string text = "{";
-  if (!metadata.empty()) {
-    ANYBIT_ASSIGN(text, dump(Json{{std::string(kMetadataKey), metadata}}, -1, file_name));
-    text.pop_back();
-  }
+  std::string entries;
   std::unordered_map<std::string, Place> places;
   int64_t end = 0;
   for (const TensorDescription* tensor : order) {
     ANYBIT_ASSIGN(const int64_t size, size_of(*tensor, file_name));
-    const bool is_unique = places.emplace(tensor->name, Place{end, size, false}).second;
+    const bool is_unique = places.emplace(tensor->name, Place{end, size, 0, false}).second;
     if (!is_unique || tensor->name == kMetadataKey || size > INT64_MAX / 2 - end) {
       return fail(ErrorCode::kInvalidArgument,
                   "{}: tensor \"{}\": expected a name given once and a size that fits", file_name,
@@ -68,44 +82,67 @@ Result<SafetensorsWriter> SafetensorsWriter::create(const std::filesystem::path&
                                {"shape", tensor->shape},
                                {"data_offsets", {end, end + size}}};
     ANYBIT_ASSIGN(const std::string name_text, dump(Json(tensor->name), -1, file_name));
-    text += fmt::format("{}{}:{}", text.size() > 1 ? "," : "", name_text, entry.dump());
+    entries += fmt::format("{}{}:{}", entries.empty() ? "" : ",", name_text, entry.dump());
     end += size;
   }
-  text += '}';
-  const auto text_size = static_cast<int64_t>(text.size());
-  text.resize(static_cast<size_t>(round_up(text_size, kAlignment)), ' ');
-  std::string prefix;
-  internal::append_little_endian<uint64_t>(prefix, text.size());
+  ANYBIT_ASSIGN(const std::string header, header_text(metadata, entries, 0, file_name));
   ANYBIT_ASSIGN(AtomicFile file, AtomicFile::create(path));
-  ANYBIT_TRY(file.write(prefix + text));
+  ANYBIT_TRY(file.write(header));
   SafetensorsWriter writer(std::move(file), file_name);
+  writer.entries_ = std::move(entries);
+  writer.header_size_ = static_cast<int64_t>(header.size() - sizeof(uint64_t));
   for (auto& [name, place] : places) place.offset += writer.file_.position();
   writer.places_ = std::move(places);
   return writer;
 }
 
-Status SafetensorsWriter::write(std::string_view name, std::span<const std::byte> elements) {
+Result<SafetensorsWriter::Place*> SafetensorsWriter::find(std::string_view name) {
   const auto found = places_.find(std::string(name));
-  if (found == places_.end()) {
-    return fail(ErrorCode::kInvalidArgument, "{}: tensor \"{}\" was not announced", file_name_,
-                name);
-  }
-  Place& place = found->second;
-  if (place.is_written || static_cast<int64_t>(elements.size()) != place.size_bytes) {
+  if (found != places_.end()) return &found->second;
+  return fail(ErrorCode::kInvalidArgument, "{}: tensor \"{}\" was not announced", file_name_, name);
+}
+
+Status SafetensorsWriter::write(std::string_view name, std::span<const std::byte> elements) {
+  ANYBIT_ASSIGN(const Place* place, find(name));
+  if (place->is_begun || static_cast<int64_t>(elements.size()) != place->size_bytes) {
     return fail(ErrorCode::kInvalidArgument,
                 "{}: tensor \"{}\": expected {} bytes once, found {}{}", file_name_, name,
-                place.size_bytes, elements.size(), place.is_written ? " again" : "");
+                place->size_bytes, elements.size(), place->is_begun ? " again" : "");
   }
-  ANYBIT_TRY(file_.write_at(place.offset, elements));
-  place.is_written = true;
+  return append(name, elements);
+}
+
+Status SafetensorsWriter::append(std::string_view name, std::span<const std::byte> elements) {
+  ANYBIT_ASSIGN(Place * place, find(name));
+  const auto size = static_cast<int64_t>(elements.size());
+  if (size > place->size_bytes - place->written_bytes) {
+    return fail(ErrorCode::kInvalidArgument,
+                "{}: tensor \"{}\": expected at most {} more bytes, found {}", file_name_, name,
+                place->size_bytes - place->written_bytes, size);
+  }
+  ANYBIT_TRY(file_.write_at(place->offset + place->written_bytes, elements));
+  place->written_bytes += size;
+  place->is_begun = true;
   return {};
+}
+
+Status SafetensorsWriter::replace_metadata(const SafetensorsMetadata& metadata) {
+  ANYBIT_ASSIGN(const std::string header,
+                header_text(metadata, entries_, header_size_, file_name_));
+  const auto size = static_cast<int64_t>(header.size() - sizeof(uint64_t));
+  if (size > header_size_) {
+    return fail(ErrorCode::kInvalidArgument, "{}: expected a header of at most {} bytes, found {}",
+                file_name_, header_size_, size);
+  }
+  return file_.write_at(0, std::as_bytes(std::span(header)));
 }
 
 Status SafetensorsWriter::commit() {
   for (const auto& [name, place] : places_) {
-    if (!place.is_written) {
-      return fail(ErrorCode::kInvalidArgument, "{}: tensor \"{}\" was announced and not written",
-                  file_name_, name);
+    if (!place.is_begun || place.written_bytes != place.size_bytes) {
+      return fail(ErrorCode::kInvalidArgument,
+                  "{}: tensor \"{}\" was announced and not written: expected {} bytes, found {}",
+                  file_name_, name, place.size_bytes, place.written_bytes);
     }
   }
   return file_.commit();

@@ -30,7 +30,8 @@ using SafetensorsMetadata = std::map<std::string, std::string>;
 class SafetensorsWriter {
  public:
   /// Lays the file out: widest elements first (so that all are aligned), else as announced; the
-  /// data start at a multiple of 8.
+  /// data start at a multiple of 8. replace_metadata() may later put other metadata in the place
+  /// of `metadata`.
   /// Errors: kInvalidArgument for a name given twice, "__metadata__", text that is not UTF-8, or a
   /// shape whose size overflows; kIo.
   static Result<SafetensorsWriter> create(const std::filesystem::path& path,
@@ -41,22 +42,34 @@ class SafetensorsWriter {
   /// Errors: kInvalidArgument for an unknown name, a second write or a wrong size; kIo.
   Status write(std::string_view name, std::span<const std::byte> elements);
 
+  /// Writes the next elements of one announced tensor, behind those of earlier calls.
+  /// Errors: kInvalidArgument for an unknown name or more bytes than announced; kIo.
+  Status append(std::string_view name, std::span<const std::byte> elements);
+
+  /// Sets the metadata anew; what they leave of the header's place becomes spaces.
+  /// Errors: kInvalidArgument if they take more than those given to create(); kIo.
+  Status replace_metadata(const SafetensorsMetadata& metadata);
+
   /// Makes the file appear under its name.
-  /// Errors: kInvalidArgument naming a tensor that was announced and not written; kIo.
+  /// Errors: kInvalidArgument naming a tensor that was announced and not wholly written; kIo.
   Status commit();
 
  private:
   struct Place {
     int64_t offset;  // In the file.
     int64_t size_bytes;
-    bool is_written;
+    int64_t written_bytes;
+    bool is_begun;
   };
 
   SafetensorsWriter(AtomicFile file, std::string name);
+  Result<Place*> find(std::string_view name);
 
   AtomicFile file_;
   std::string file_name_;
   std::unordered_map<std::string, Place> places_;
+  std::string entries_;      // The header's members for the tensors.
+  int64_t header_size_ = 0;  // Of the JSON text, with its padding.
 };
 
 /// Writes a whole file. Errors: as for SafetensorsWriter.

@@ -3,10 +3,10 @@
 #include <array>
 #include <map>
 
+#include "anybit/vm/backend/cuda/device/device_types.h"
 #include "anybit/vm/backend/cuda/emit/emit.h"
 #include "anybit/vm/backend/cuda/program.h"
 #include "anybit/vm/backend/cuda/runtime/device_buffer.h"
-#include "anybit/vm/backend/emulated/emulator.h"
 #include "anybit/vm/pass/pipeline.h"
 
 namespace anybit::vm {
@@ -38,19 +38,51 @@ Status check_arguments(const Program& program, std::span<const LaunchArgument> a
   return {};
 }
 
+/// The values of parameters; pointers as addresses.
+std::map<VariableId, ScalarValue> parameter_values(const Program& program,
+                                                   std::span<const LaunchArgument> arguments) {
+  std::map<VariableId, ScalarValue> values;
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    ScalarValue& value = values[program.parameters[i]];
+    if (is_memory(arguments[i])) {
+      const auto& memory = std::get<std::span<std::byte>>(arguments[i].value);
+      value = {ScalarType::kPointer,
+               static_cast<int64_t>(reinterpret_cast<intptr_t>(memory.data())), 0, memory.data()};
+    } else {
+      value = std::get<ScalarValue>(arguments[i].value);
+    }
+  }
+  return values;
+}
+
+/// The tensor maps that the kernel takes after its parameters.
+Result<std::vector<ab::TensorMap>> emulated_tensor_maps(
+    const cuda::EmittedKernel& emitted, const std::map<VariableId, ScalarValue>& values) {
+  std::vector<ab::TensorMap> maps;
+  for (const cuda::TensorMapParameter& parameter : emitted.tensor_maps) {
+    ANYBIT_ASSIGN(
+        cuda::TensorMapValues tensor,
+        cuda::evaluate_tensor_map(parameter, [&](VariableId id) { return values.at(id); }));
+    EmulatedTensorMap map;
+    map.pointer = reinterpret_cast<const void*>(static_cast<intptr_t>(tensor.address));
+    map.extents = std::move(tensor.extents);
+    map.stride_bytes = std::move(tensor.stride_bytes);
+    map.box = parameter.box;
+    map.element_bytes = parameter.element_bits / 8;
+    map.swizzle_bytes = parameter.span_bytes;
+    ANYBIT_ASSIGN(maps.emplace_back(), encode_emulated_tensor_map(map));
+  }
+  return maps;
+}
+
 /// Extents of the grid for these arguments.
 Result<std::array<int, 3>> grid_of(const Program& program,
                                    std::span<const LaunchArgument> arguments) {
   std::array<int, 3> grid = {1, 1, 1};
-  std::map<VariableId, ScalarValue> values;
-  for (size_t i = 0; i < arguments.size(); ++i) {
-    if (!is_memory(arguments[i])) {
-      values[program.parameters[i]] = std::get<ScalarValue>(arguments[i].value);
-    }
-  }
+  const std::map<VariableId, ScalarValue> values = parameter_values(program, arguments);
   for (size_t d = 0; d < program.grid.size(); ++d) {
     ANYBIT_ASSIGN(const ScalarValue extent,
-                  evaluate(program.grid[d], [&](VariableId id) { return values[id]; }));
+                  evaluate(program.grid[d], [&](VariableId id) { return values.at(id); }));
     if (extent.integer <= 0 || extent.integer > INT32_MAX) {
       return fail(ErrorCode::kInvalidArgument, "{}: grid extent {} is {}, expected a positive one",
                   program.name, d, extent.integer);
@@ -66,38 +98,8 @@ Status run_emulated_program(const Program& program, std::span<const LaunchArgume
                 cuda::emit_cuda(program, {.architecture = options.architecture}));
   ANYBIT_ASSIGN(const EmulatedKernel kernel,
                 compile_emulated(emitted.source, {.kernel_name = emitted.name}));
-  EmulatedLaunch launch;
-  ANYBIT_ASSIGN(launch.grid, grid_of(program, arguments));
-  launch.block_threads = emitted.threads_per_cta;
-  launch.shared_bytes = static_cast<int>(emitted.shared_bytes);
   std::string printed;
-  launch.printed = &printed;
-  // Slots that hold the arguments; the kernel gets pointers to them.
-  struct Slot {
-    alignas(8) std::array<std::byte, 8> bytes{};
-  };
-  std::vector<Slot> slots(arguments.size());
-  std::vector<void*> pointers;
-  for (size_t i = 0; i < arguments.size(); ++i) {
-    const auto put = [&](const auto& value) {
-      std::memcpy(slots[i].bytes.data(), &value, sizeof value);
-    };
-    if (is_memory(arguments[i])) {
-      const auto& memory = std::get<std::span<std::byte>>(arguments[i].value);
-      launch.global_memory.push_back(memory);
-      put(memory.data());
-    } else {
-      const auto& scalar = std::get<ScalarValue>(arguments[i].value);
-      switch (scalar.type) {
-        case ScalarType::kI32: put(static_cast<int32_t>(scalar.integer)); break;
-        case ScalarType::kF32: put(scalar.real); break;
-        case ScalarType::kBool: put(scalar.integer != 0); break;
-        default: put(scalar.integer); break;
-      }
-    }
-    pointers.push_back(slots[i].bytes.data());
-  }
-  const Status status = kernel.launch(launch, pointers.data());
+  const Status status = launch_emulated(kernel, emitted, program, arguments, &printed);
   for (size_t first = 0; options.print && first < printed.size();) {
     const size_t end = std::min(printed.find('\n', first), printed.size());
     options.print(std::string_view(printed).substr(first, end - first));
@@ -158,6 +160,45 @@ Status run_program(Backend backend, const Program& program,
   ReferenceOptions reference;
   reference.print = options.print;
   return run_reference(lowered.program, arguments, reference);
+}
+
+Status launch_emulated(const EmulatedKernel& kernel, const cuda::EmittedKernel& emitted,
+                       const Program& program, std::span<const LaunchArgument> arguments,
+                       std::string* printed) {
+  EmulatedLaunch launch;
+  ANYBIT_ASSIGN(launch.grid, grid_of(program, arguments));
+  launch.block_threads = emitted.threads_per_cta;
+  launch.shared_bytes = static_cast<int>(emitted.shared_bytes);
+  launch.printed = printed;
+  // Slots that hold the arguments; the kernel gets pointers to them.
+  struct Slot {
+    alignas(8) std::array<std::byte, 8> bytes{};
+  };
+  std::vector<Slot> slots(arguments.size());
+  std::vector<void*> pointers;
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    const auto put = [&](const auto& value) {
+      std::memcpy(slots[i].bytes.data(), &value, sizeof value);
+    };
+    if (is_memory(arguments[i])) {
+      const auto& memory = std::get<std::span<std::byte>>(arguments[i].value);
+      launch.global_memory.push_back(memory);
+      put(memory.data());
+    } else {
+      const auto& scalar = std::get<ScalarValue>(arguments[i].value);
+      switch (scalar.type) {
+        case ScalarType::kI32: put(static_cast<int32_t>(scalar.integer)); break;
+        case ScalarType::kF32: put(scalar.real); break;
+        case ScalarType::kBool: put(scalar.integer != 0); break;
+        default: put(scalar.integer); break;
+      }
+    }
+    pointers.push_back(slots[i].bytes.data());
+  }
+  ANYBIT_ASSIGN(std::vector<ab::TensorMap> maps,
+                emulated_tensor_maps(emitted, parameter_values(program, arguments)));
+  for (ab::TensorMap& map : maps) pointers.push_back(&map);
+  return kernel.launch(launch, pointers.data());
 }
 
 }  // namespace anybit::vm

@@ -8,6 +8,8 @@
 #include <string_view>
 
 #include "anybit/base/result.h"
+#include "anybit/vm/backend/cuda/emit/emit.h"
+#include "anybit/vm/backend/emulated/emulator.h"
 #include "anybit/vm/backend/reference/reference.h"
 #include "anybit/vm/ir/program.h"
 
@@ -37,5 +39,12 @@ struct RunOptions {
 /// Errors: those of lower() and of the backend; kUnsupported where the backend cannot run here.
 Status run_program(Backend backend, const Program& program,
                    std::span<const LaunchArgument> arguments, const RunOptions& options = {});
+
+/// Runs the emitted kernel of `program`, compiled for the host, on its grid.
+/// Pre: the arguments are those of the program's parameters.
+/// Errors: as EmulatedKernel::launch(), and of a grid that is not positive.
+Status launch_emulated(const EmulatedKernel& kernel, const cuda::EmittedKernel& emitted,
+                       const Program& program, std::span<const LaunchArgument> arguments,
+                       std::string* printed = nullptr);
 
 }  // namespace anybit::vm

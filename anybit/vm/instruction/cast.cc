@@ -24,13 +24,16 @@ const InstructionInfo& cast_instruction() {
       .name = "cast",
       .summary = "The same values in another element format.",
       .details =
-          "Each value is rounded to nearest even from its exact value and saturates; NaN becomes "
-          "the "
-          "format's NaN, or 0 where it has none (numeric/element_format.h, encode). The layout "
-          "stays. Codebook elements have no values of their own: see `lookup`.",
+          "Each value is rounded to nearest even from its exact value. Beyond the range of f16, "
+          "bf16, tf32 or f32 it becomes infinity, as IEEE 754 says, and infinity stays; with "
+          "`saturate=true` both become the largest number. Elements of at most 8 bits and integers "
+          "always saturate. NaN becomes the format's NaN, or 0 where it has none "
+          "(numeric/element_format.h, encode). The layout stays. Codebook elements have no values "
+          "of their own: see `lookup`.",
       .example = "%h = cast(%w, element=f16)",
       .operands = {{"tile", MemorySpace::kRegister}},
-      .attributes = {{"element", AttributeKind::kElement}},
+      .attributes = {{"element", AttributeKind::kElement},
+                     {"saturate", AttributeKind::kFlag, true}},
       .result = ResultKind::kAlways,
       .infer_type = infer_type,
       .propose_layouts = rules::propose_elementwise,

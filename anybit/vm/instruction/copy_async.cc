@@ -11,6 +11,10 @@ Result<std::optional<TensorType>> infer_type(const InstructionView& view) {
     return fail(ErrorCode::kInvalidArgument, "a tile {} of a tensor of rank {}",
                 shape_text(target.shape), source.rank());
   }
+  if (view.has_attribute(2) && view.attribute<Expr>(2).type() != ScalarType::kBool) {
+    return fail(ErrorCode::kInvalidArgument, "condition: expected bool, found {}",
+                scalar_type_name(view.attribute<Expr>(2).type()));
+  }
   return rules::no_result();
 }
 
@@ -27,10 +31,14 @@ const InstructionInfo& copy_async_instruction() {
           "group, and a `sync`. Needs runs of 4, 8 or 16 bytes that are contiguous and aligned in "
           "both; a program where that cannot be proved is refused with the reason. "
           "`in_bounds=true` "
-          "promises that the tile lies inside.",
+          "promises that the tile lies inside. With `condition=` nothing is copied unless it "
+          "holds; "
+          "the offset is evaluated in any case.",
       .example = "copy_async(%s, %x, offset=[row, k])",
       .operands = {{"shared", MemorySpace::kShared}, {"global", MemorySpace::kGlobal}},
-      .attributes = {{"offset", AttributeKind::kExprs}, {"in_bounds", AttributeKind::kFlag, true}},
+      .attributes = {{"offset", AttributeKind::kExprs},
+                     {"in_bounds", AttributeKind::kFlag, true},
+                     {"condition", AttributeKind::kExpr, true}},
       .effects = kReadsGlobal | kWritesShared,
       .infer_type = infer_type};
   return kInfo;

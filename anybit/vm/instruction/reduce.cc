@@ -31,6 +31,11 @@ std::vector<LayoutProposal> propose_layouts(const InstructionView& view, RulePri
   return {};
 }
 
+/// The operand decides: a result wanted otherwise is converted after it.
+bool accepts_result_layout(const InstructionView& view, const layout::RegisterLayout& layout) {
+  return view.operand(0).register_layout && reduced(view) == layout;
+}
+
 Status check_layouts(const InstructionView& view) {
   for (const layout::Digit& digit : view.operand(0).register_layout->thread_digits()) {
     if (digit.dim == view.integer(kDim) && (digit.extent & (digit.extent - 1)) != 0) {
@@ -68,6 +73,7 @@ const InstructionInfo& reduce_instruction() {
       .result = ResultKind::kAlways,
       .infer_type = infer_type,
       .propose_layouts = propose_layouts,
+      .accepts_result_layout = accepts_result_layout,
       .check_layouts = check_layouts};
   return kInfo;
 }

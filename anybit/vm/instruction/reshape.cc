@@ -35,7 +35,19 @@ std::vector<LayoutProposal> propose_layouts(const InstructionView& view, RulePri
       return {{instruction.operands[0], *l, "reshape keeps every element where it is"}};
     }
   }
-  return rules::propose_default_result(view, priority);
+  if (priority != RulePriority::kDefault || view.result().register_layout) return {};
+  auto proposals = rules::propose_default_result(view, priority);
+  if (!reshaped(proposals[0].layout, view.operand(0).shape)) {
+    const auto rank = static_cast<int>(view.result().rank());
+    proposals[0].layout = layout::replicated(view.num_threads, rank) *
+                          layout::local(layout::Dims(view.result().shape));
+    proposals[0].rule = "whole in every thread: nothing less has both shapes";
+  }
+  return proposals;
+}
+
+bool accepts_result_layout(const InstructionView& view, const layout::RegisterLayout& layout) {
+  return reshaped(layout, view.operand(0).shape).has_value();
 }
 
 std::optional<layout::RegisterLayout> required_layout(const InstructionView& view, size_t) {
@@ -61,6 +73,7 @@ const InstructionInfo& reshape_instruction() {
       .result = ResultKind::kAlways,
       .infer_type = infer_type,
       .propose_layouts = propose_layouts,
+      .accepts_result_layout = accepts_result_layout,
       .required_layout = required_layout,
       .check_layouts = check_layouts};
   return kInfo;

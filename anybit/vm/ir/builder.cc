@@ -137,12 +137,31 @@ void KernelBuilder::copy_async(Tile shared, Tile global, std::vector<Expr> offse
 }
 void KernelBuilder::copy_async_commit() { emit(Opcode::kCopyAsyncCommit, {}, {}); }
 void KernelBuilder::copy_async_wait(int64_t groups) { emit(Opcode::kCopyAsyncWait, {}, {groups}); }
+Tile KernelBuilder::alloc_barrier(std::vector<int64_t> shape, int64_t arrivals) {
+  return emit(Opcode::kAllocBarrier, {}, {std::move(shape), arrivals});
+}
+void KernelBuilder::barrier_arrive(Tile barriers, std::vector<Expr> index) {
+  emit(Opcode::kBarrierArrive, {barriers}, {std::move(index)});
+}
+void KernelBuilder::barrier_expect(Tile barriers, std::vector<Expr> index, int64_t bytes) {
+  emit(Opcode::kBarrierExpect, {barriers}, {std::move(index), bytes});
+}
+void KernelBuilder::barrier_wait(Tile barriers, std::vector<Expr> index, Expr parity) {
+  emit(Opcode::kBarrierWait, {barriers}, {std::move(index), std::move(parity)});
+}
+void KernelBuilder::copy_bulk(Tile shared, Tile global, Tile barriers, std::vector<Expr> offset,
+                              std::vector<Expr> index) {
+  emit(Opcode::kCopyBulk, {shared, global, barriers}, {std::move(offset), std::move(index)});
+}
+void KernelBuilder::fence_async() { emit(Opcode::kFenceAsync, {}, {}); }
 Tile KernelBuilder::view(Tile tile, numeric::ElementFormat element, std::vector<int64_t> shape,
                          std::optional<layout::RegisterLayout> at) {
   return emit(Opcode::kView, {tile}, {element, std::move(shape)}, std::move(at));
 }
-Tile KernelBuilder::cast(Tile tile, numeric::ElementFormat element) {
-  return emit(Opcode::kCast, {tile}, {element});
+Tile KernelBuilder::cast(Tile tile, numeric::ElementFormat element, bool saturate) {
+  Attribute flag;
+  if (saturate) flag = int64_t{1};
+  return emit(Opcode::kCast, {tile}, {element, flag});
 }
 Tile KernelBuilder::convert_layout(Tile tile, layout::RegisterLayout at) {
   return emit(Opcode::kConvertLayout, {tile}, {}, std::move(at));

@@ -70,9 +70,16 @@ class KernelBuilder {
   void copy_async(Tile shared, Tile global, std::vector<Expr> offset);
   void copy_async_commit();
   void copy_async_wait(int64_t groups);
+  Tile alloc_barrier(std::vector<int64_t> shape, int64_t arrivals);
+  void barrier_arrive(Tile barriers, std::vector<Expr> index);
+  void barrier_expect(Tile barriers, std::vector<Expr> index, int64_t bytes);
+  void barrier_wait(Tile barriers, std::vector<Expr> index, Expr parity);
+  void copy_bulk(Tile shared, Tile global, Tile barriers, std::vector<Expr> offset,
+                 std::vector<Expr> index);
+  void fence_async();
   Tile view(Tile tile, numeric::ElementFormat element, std::vector<int64_t> shape,
             std::optional<layout::RegisterLayout> at = std::nullopt);
-  Tile cast(Tile tile, numeric::ElementFormat element);
+  Tile cast(Tile tile, numeric::ElementFormat element, bool saturate = false);
   Tile convert_layout(Tile tile, layout::RegisterLayout at);
   Tile lookup(Tile codes, Tile table);
   Tile reshape(Tile tile, std::vector<int64_t> shape);

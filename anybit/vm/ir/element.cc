@@ -18,6 +18,7 @@ Result<ElementFormat> parse_tile_element(std::string_view text) {
 std::string tile_element_name(const ElementFormat& format) {
   if (format == kInt32) return "int32";
   if (format == kUint32) return "uint32";
+  if (format == kBarrierElement) return "barrier";
   return numeric::element_name(format);
 }
 
@@ -34,6 +35,13 @@ double decode_element(const ElementFormat& format, uint32_t code) {
   if (format == kInt32) return static_cast<int32_t>(code);
   if (format == kUint32) return code;
   return numeric::decode(format, code);
+}
+
+numeric::Rounding cast_rounding(const ElementFormat& to, bool saturate) {
+  const bool has_infinity =
+      to.kind == ElementKind::kFloat && to.bits > 8 && to.specials == numeric::Specials::kIeee;
+  return {numeric::RoundingMode::kNearestEven,
+          has_infinity && !saturate ? numeric::Overflow::kSpecial : numeric::Overflow::kSaturate};
 }
 
 uint32_t encode_element(const ElementFormat& format, double value, numeric::Rounding rounding) {

@@ -18,6 +18,7 @@ struct OperandInfo {
   std::string_view name;
   MemorySpace space = MemorySpace::kRegister;
   bool is_optional = false;
+  bool is_barrier = false;  // A tile of barriers; elsewhere those are refused.
 };
 
 enum class AttributeKind : uint8_t {
@@ -108,6 +109,11 @@ struct InstructionInfo {
   /// those that are known. Null: no rule.
   std::vector<LayoutProposal> (*propose_layouts)(const InstructionView& view,
                                                  RulePriority priority) = nullptr;
+
+  /// Whether the instruction can give a result of layout `layout`, which another one would like,
+  /// with what is known of the operands' layouts. Null: any layout will do.
+  bool (*accepts_result_layout)(const InstructionView& view,
+                                const layout::RegisterLayout& layout) = nullptr;
 
   /// The layout that register operand i must have, once the result and the operands before it have
   /// theirs; nothing: any will do. Where another stands, a convert_layout is inserted.

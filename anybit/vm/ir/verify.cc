@@ -31,10 +31,16 @@ Status check_operand_memory(const Program& program, ValueId id, const OperandInf
     return fail(ErrorCode::kInvalidArgument, "operand {} is missing", info.name);
   }
   const MemorySpace space = program.type_of(id).space;
-  if (space == info.space) return {};
-  return fail(ErrorCode::kInvalidArgument, "operand {}: %{} is in {} memory, expected {}",
-              info.name, program.values[id].name, memory_space_name(space),
-              memory_space_name(info.space));
+  if (space != info.space) {
+    return fail(ErrorCode::kInvalidArgument, "operand {}: %{} is in {} memory, expected {}",
+                info.name, program.values[id].name, memory_space_name(space),
+                memory_space_name(info.space));
+  }
+  const bool is_barrier = program.type_of(id).element == kBarrierElement;
+  if (is_barrier == info.is_barrier) return {};
+  return fail(ErrorCode::kInvalidArgument, "operand {}: %{} holds {}, expected {}", info.name,
+              program.values[id].name, is_barrier ? "barriers" : "data",
+              is_barrier ? "data" : "barriers");
 }
 
 Status check_attribute_kind(const Attribute& attribute, const AttributeInfo& info) {
@@ -45,6 +51,11 @@ Status check_attribute_kind(const Attribute& attribute, const AttributeInfo& inf
   constexpr size_t kAlternative[] = {1, 2, 1, 1, 3, 4, 5, 6};  // Of AttributeKind.
   if (attribute.index() != kAlternative[static_cast<size_t>(info.kind)]) {
     return fail(ErrorCode::kInvalidArgument, "{}= has the wrong kind of value", info.name);
+  }
+  const auto* element = std::get_if<numeric::ElementFormat>(&attribute);
+  if (element != nullptr && *element == kBarrierElement) {
+    return fail(ErrorCode::kInvalidArgument, "{}=: alloc_barrier makes tiles of barriers",
+                info.name);
   }
   const int64_t* value = std::get_if<int64_t>(&attribute);
   const int64_t num_names =
@@ -274,9 +285,8 @@ class Verifier {
     state.block = block_;
     state.thread_group = thread_group_;
     if (program_.type_of(instruction.result).space == MemorySpace::kShared) {
-      state.storage = instruction.opcode == Opcode::kAllocShared
-                          ? instruction.result
-                          : value_state_[instruction.operands[0]].storage;
+      state.storage = instruction.operands.empty() ? instruction.result
+                                                   : value_state_[instruction.operands[0]].storage;
     }
     values.push_back(instruction.result);
     return {};
@@ -298,6 +308,10 @@ class Verifier {
     if (instruction.result != kNoValue && value_state_[instruction.result].is_defined) {
       return fail(ErrorCode::kInvalidArgument, "%{} is defined twice",
                   program_.values[instruction.result].name);
+    }
+    if (instruction.opcode == Opcode::kAllocBarrier && (block_ != 1 || thread_group_ != 0)) {
+      return fail(ErrorCode::kInvalidArgument,
+                  "barriers live as long as the kernel: it stands in its outermost block");
     }
     if ((info.effects & kBarrier) != 0 && instruction.opcode != Opcode::kSync &&
         thread_group_ != 0) {

@@ -9,8 +9,8 @@ namespace {
 
 /// An instruction of the program and the number of threads that execute it.
 struct Site {
-  const Statement* statement;
-  int64_t num_threads;
+  const Statement* statement = nullptr;
+  int64_t num_threads = 0;
 };
 
 void collect_sites(const Block& block, int64_t num_threads, std::vector<Site>& sites) {
@@ -27,6 +27,11 @@ class Inference {
  public:
   explicit Inference(Program& program) : program_(program) {
     collect_sites(program.body, program.num_threads(), sites_);
+    definitions_.resize(program.values.size());
+    for (const Site& site : sites_) {
+      const ValueId result = site.statement->instruction.result;
+      if (result != kNoValue) definitions_[result] = site;
+    }
   }
 
   std::vector<LayoutDecision> run() {
@@ -69,7 +74,8 @@ class Inference {
     for (const LayoutProposal& proposal : info.propose_layouts(view, priority)) {
       TensorType& type = program_.type_of(proposal.value);
       if (type.register_layout || !(proposal.layout.shape() == layout::Dims(type.shape)) ||
-          proposal.layout.num_threads() != site.num_threads) {
+          proposal.layout.num_threads() != site.num_threads ||
+          !can_be_given(proposal.value, proposal.layout)) {
         continue;
       }
       type.register_layout = proposal.layout;
@@ -79,8 +85,19 @@ class Inference {
     return applied;
   }
 
+  /// Whether the instruction that defines the value can give it in this layout.
+  bool can_be_given(ValueId value, const layout::RegisterLayout& layout) const {
+    const Site& site = definitions_[value];
+    if (site.statement == nullptr) return true;
+    const Instruction& instruction = site.statement->instruction;
+    const InstructionInfo& info = instruction_info(instruction.opcode);
+    return info.accepts_result_layout == nullptr ||
+           info.accepts_result_layout({program_, instruction, site.num_threads}, layout);
+  }
+
   Program& program_;
   std::vector<Site> sites_;
+  std::vector<Site> definitions_;  // By value.
   std::vector<LayoutDecision> decisions_;
 };
 

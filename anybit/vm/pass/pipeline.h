@@ -4,20 +4,28 @@
 #include <functional>
 #include <span>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "anybit/base/result.h"
 #include "anybit/vm/ir/program.h"
 #include "anybit/vm/ir/verify.h"
 #include "anybit/vm/pass/layout_inference.h"
+#include "anybit/vm/pass/remark.h"
 
 namespace anybit::vm {
+
+/// What passes have to say besides the program.
+struct PassNotes {
+  std::vector<LayoutDecision> layouts;
+  std::vector<std::pair<std::string_view, Remark>> remarks;  // With the name of the pass.
+};
 
 struct PassInfo {
   std::string_view name;
   std::string_view summary;
   VerifyStage stage;  // What holds after it.
-  Result<Program> (*run)(Program program, std::vector<LayoutDecision>* decisions);
+  Result<Program> (*run)(Program program, PassNotes& notes);
 };
 
 /// Every pass, in the order in which lower() runs them.
@@ -31,7 +39,7 @@ struct LoweringOptions {
 
 struct LoweredProgram {
   Program program;  // verify(program, kWithLayouts) passes.
-  std::vector<LayoutDecision> decisions;
+  PassNotes notes;
 };
 
 /// Runs every pass. Pre: verify(program, kBeforeLayouts) passes.

@@ -1,16 +1,22 @@
 #include "anybit/vm/pass/shared_plan.h"
 
 #include <algorithm>
+#include <bit>
 #include <map>
+#include <numeric>
+#include <set>
 
 #include "anybit/layout/bank_conflicts.h"
 #include "anybit/vm/ir/instruction_info.h"
 
 namespace anybit::vm {
 
+using layout::Swizzle;
+
 namespace {
 
-constexpr int64_t kAlignment = 128;  // Bytes; of every allocation.
+constexpr int64_t kAlignment = 128;       // Bytes; of every allocation.
+constexpr int64_t kBulkAlignment = 1024;  // Of those under a swizzle of the TMA: its period.
 
 std::vector<int64_t> row_major(const std::vector<int64_t>& shape) {
   std::vector<int64_t> strides(shape.size(), 1);
@@ -53,6 +59,8 @@ class Planner {
       if (s.kind != StatementKind::kInstruction) return;
       if (s.instruction.opcode == Opcode::kAllocShared) {
         lives_[s.instruction.result].begin = position_;
+      } else if (s.instruction.opcode == Opcode::kAllocBarrier) {
+        lives_[s.instruction.result].begin = 0;  // They are made when the kernel begins.
       } else if (s.instruction.opcode == Opcode::kFreeShared) {
         lives_[s.instruction.operands[0]].end = position_;
       }
@@ -61,6 +69,7 @@ class Planner {
 
   Status visit(const Instruction& instruction) {
     switch (instruction.opcode) {
+      case Opcode::kAllocBarrier:
       case Opcode::kAllocShared: return allocate(instruction.result);
       case Opcode::kSliceShared: return slice(instruction);
       case Opcode::kReshapeShared: return reshape(instruction);
@@ -75,6 +84,7 @@ class Planner {
       }
       case Opcode::kLoadShared: note(instruction.operands[0], instruction.result); return {};
       case Opcode::kStoreShared: note(instruction.operands[0], instruction.operands[1]); return {};
+      case Opcode::kCopyBulk: bulk_.insert(plan_.view(instruction.operands[0]).storage); return {};
       default: return {};
     }
   }
@@ -168,7 +178,12 @@ class Planner {
 
   void choose(ValueId id) {
     const TensorType& type = program_.type_of(id);
-    if (type.shared_layout) return;
+    if (type.shared_layout || type.element == kBarrierElement) return;
+    if (bulk_.contains(id)) {
+      plan_.views[id].swizzle =
+          bulk_swizzle(bulk_span_bytes(type.shape, type.element.bits), type.element.bits);
+      return;
+    }
     plan_.views[id].swizzle =
         layout::choose_swizzle(accesses_[id], type.element.bits, type.num_elements()).swizzle;
   }
@@ -189,6 +204,7 @@ class Planner {
     std::vector<ValueId> placed;
     for (const ValueId id : allocations_) {
       const int64_t size = size_bytes(id);
+      const int64_t alignment = bulk_.contains(id) ? kBulkAlignment : kAlignment;
       std::vector<std::pair<int64_t, int64_t>> taken;
       for (const ValueId other : placed) {
         const Life &a = lives_[id], &b = lives_[other];
@@ -200,7 +216,7 @@ class Planner {
       int64_t offset = 0;
       for (const auto& [begin, end] : taken) {
         if (offset + size <= begin) break;
-        offset = std::max(offset, (end + kAlignment - 1) / kAlignment * kAlignment);
+        offset = std::max(offset, (end + alignment - 1) / alignment * alignment);
       }
       plan_.views[id].byte_offset = offset;
       plan_.total_bytes = std::max(plan_.total_bytes, offset + size);
@@ -213,11 +229,45 @@ class Planner {
   SharedPlan plan_;
   std::vector<ValueId> allocations_;
   std::map<ValueId, Life> lives_;
+  std::set<ValueId> bulk_;  // Allocations that bulk copies use.
   std::map<ValueId, std::vector<layout::TileTraffic>> accesses_;
   int64_t position_ = 0;
 };
 
 }  // namespace
+
+int bulk_span_bytes(const std::vector<int64_t>& shape, int bits) {
+  const int64_t row_bytes = shape.back() * bits / 8;
+  return row_bytes == 128 || row_bytes == 64 || row_bytes == 32 ? static_cast<int>(row_bytes) : 0;
+}
+
+Swizzle bulk_swizzle(int span_bytes, int bits) {
+  if (span_bytes == 0) return {};
+  constexpr int kChunkBits = 128, kLineChunks = 8;  // Lines of 128 bytes, chunks of 16.
+  return {std::countr_zero(static_cast<unsigned>(kChunkBits / bits)),
+          std::countr_zero(static_cast<unsigned>(span_bytes / 16)),
+          std::countr_zero(static_cast<unsigned>(kLineChunks))};
+}
+
+Result<int> bulk_box_span(const SharedView& view, const std::vector<int64_t>& shape, int bits) {
+  const std::vector<int64_t> dense = row_major(shape);
+  for (size_t d = 0; d < shape.size(); ++d) {
+    if (shape[d] == 1 || view.strides[d] == dense[d]) continue;
+    return fail(ErrorCode::kUnsupported,
+                "a tile {} under strides {}: bulk copies need row-major tiles without gaps",
+                shape_text(shape), shape_text(view.strides));
+  }
+  for (const int span : {0, 32, 64, 128}) {
+    if (!(view.swizzle == bulk_swizzle(span, bits))) continue;
+    if (span > 0 && shape.back() * bits / 8 > span) {
+      return fail(ErrorCode::kUnsupported, "rows of {} bytes under a swizzle of {}",
+                  shape.back() * bits / 8, span);
+    }
+    return span;
+  }
+  return fail(ErrorCode::kUnsupported, "swizzle({},{},{}) is none of the TMA's", view.swizzle.base,
+              view.swizzle.bits, view.swizzle.shift);
+}
 
 Result<SharedPlan> plan_shared_memory(const Program& program) { return Planner(program).run(); }
 

@@ -5,6 +5,7 @@
 #include <complex>
 
 #include "anybit/base/check.h"
+#include "anybit/quant/method/internal/cell.h"
 
 namespace anybit::quant::internal {
 namespace {
@@ -13,12 +14,6 @@ using numeric::ElementKind;
 
 // Ternary Weight Networks: values below this fraction of the mean magnitude become 0.
 constexpr double kTernaryThreshold = 0.7;
-
-double amax_of(std::span<const float> group) {
-  double amax = 0;
-  for (const float x : group) amax = std::max<double>(amax, std::abs(x));
-  return amax;
-}
 
 double mean_magnitude_above(std::span<const float> group, double threshold) {
   double sum = 0;
@@ -240,6 +235,23 @@ void ScaleChoice::encode(std::span<const float> group, const GroupGrid& grid,
     codes[i] = grid.scale == 0 ? rounder_->encode(group[i])
                                : rounder_->encode(group[i] / grid.scale + zero_point);
   }
+}
+
+bool rule_needs_range_only(const numeric::Scheme& scheme) {
+  if (scheme.has_zero_point) return true;
+  switch (scheme.element.kind) {
+    case ElementKind::kInt: return scheme.element.bits > 1;
+    case ElementKind::kUint:
+    case ElementKind::kFloat:
+    case ElementKind::kLns:
+    case ElementKind::kBipolar: return true;
+    case ElementKind::kCodebook: return scheme.codebook == numeric::StandardCodebook::kNf4;
+    case ElementKind::kBinary:
+    case ElementKind::kTernary:
+    case ElementKind::kComplex:
+    case ElementKind::kPosit: return false;
+  }
+  return false;
 }
 
 float tensor_scale_for(const numeric::Scheme& scheme, double largest_element, double amax) {

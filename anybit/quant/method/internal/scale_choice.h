@@ -54,6 +54,9 @@ class ScaleChoice {
   bool scale_may_be_negative_;
 };
 
+/// Whether ScaleChoice::by_rule() gives a group and the two ends of its range the same grid.
+bool rule_needs_range_only(const numeric::Scheme& scheme);
+
 /// The second-level scale for a tensor whose largest magnitude is amax.
 float tensor_scale_for(const numeric::Scheme& scheme, double largest_element, double amax);
 

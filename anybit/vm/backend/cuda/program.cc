@@ -5,9 +5,29 @@
 #include <map>
 
 #include "anybit/vm/backend/cuda/device_source.h"
+#include "anybit/vm/backend/cuda/runtime/tensor_map.h"
 #include "anybit/vm/pass/pipeline.h"
 
 namespace anybit::vm::cuda {
+namespace {
+
+Result<TensorMap> make_tensor_map(const Device& device, const TensorMapParameter& parameter,
+                                  const std::function<ScalarValue(VariableId)>& lookup) {
+  ANYBIT_ASSIGN(TensorMapValues values, evaluate_tensor_map(parameter, lookup));
+  TensorBoxOptions options;
+  options.address = static_cast<DevicePointer>(values.address);
+  options.element_bytes = parameter.element_bits / 8;
+  options.extents = std::move(values.extents);
+  options.stride_bytes = std::move(values.stride_bytes);
+  options.box = parameter.box;
+  options.swizzle = parameter.span_bytes == 128  ? Swizzle::k128Bytes
+                    : parameter.span_bytes == 64 ? Swizzle::k64Bytes
+                    : parameter.span_bytes == 32 ? Swizzle::k32Bytes
+                                                 : Swizzle::kNone;
+  return encode_tensor_box_map(device, options);
+}
+
+}  // namespace
 
 std::string compiler_input(const EmittedKernel& kernel) {
   return std::string(device_header_source()) + wgmma_source_for(kernel.source) + kernel.source;
@@ -77,10 +97,15 @@ Result<CudaProgram::Launch> CudaProgram::prepare(std::span<const CudaArgument> a
     }
     values[parameters_[i]] = {argument.type, argument.integer, argument.real, nullptr};
   }
+  const auto lookup = [&](VariableId id) { return values[id]; };
+  for (const TensorMapParameter& parameter : emitted_.tensor_maps) {
+    const Result<TensorMap> map = make_tensor_map(kernel_.device(), parameter, lookup);
+    if (!map) return with_context(map.error(), emitted_.name);
+    launch.arguments.add(*map);
+  }
   uint32_t* const extents[] = {&launch.shape.grid.x, &launch.shape.grid.y, &launch.shape.grid.z};
   for (size_t d = 0; d < emitted_.grid.size(); ++d) {
-    ANYBIT_ASSIGN(const ScalarValue extent,
-                  evaluate(emitted_.grid[d], [&](VariableId id) { return values[id]; }));
+    ANYBIT_ASSIGN(const ScalarValue extent, evaluate(emitted_.grid[d], lookup));
     if (extent.integer <= 0 || extent.integer > INT32_MAX) {
       return fail(ErrorCode::kInvalidArgument, "{}: grid extent {} is {}, expected a positive one",
                   emitted_.name, d, extent.integer);

@@ -55,7 +55,8 @@ class CudaProgram {
 
   /// What kernel().launch() takes for these arguments.
   /// Errors: kInvalidArgument if their number or types are not the parameters', if a pointer is
-  /// null or no multiple of 16, or an extent of the grid is not positive.
+  /// null or no multiple of 16, an extent of the grid is not positive, or a tensor of bulk copies
+  /// breaks what copy_bulk asks of it.
   struct Launch {
     LaunchShape shape;
     KernelArguments arguments;

@@ -8,7 +8,7 @@
 #include "anybit/base/check.h"
 #include "anybit/vm/backend/cuda/device/emulated_hopper.h"
 #include "anybit/vm/backend/cuda/device/emulated_host.h"
-#include "anybit/vm/backend/emulated/internal/fiber.h"
+#include "anybit/vm/backend/internal/fiber.h"
 
 namespace anybit::vm {
 namespace {
@@ -399,36 +399,42 @@ Status run_emulated(const EmulatedLaunch& launch,
 }
 
 Result<ab::TensorMap> encode_emulated_tensor_map(const EmulatedTensorMap& map) {
-  const int row_bytes = map.box_width * map.element_bytes;
-  const int widest = map.swizzle == ab::kSwizzle128  ? 128
-                     : map.swizzle == ab::kSwizzle64 ? 64
-                     : map.swizzle == ab::kSwizzle32 ? 32
-                                                     : 256 * 8;
-  if (reinterpret_cast<uintptr_t>(map.pointer) % 16 != 0 || map.row_pitch % 16 != 0 ||
-      map.width < 1 || map.height < 1 || map.row_pitch < map.width * map.element_bytes) {
-    return fail(
-        ErrorCode::kInvalidArgument,
-        "tensor map of {} x {} elements, {} bytes a row: pointer and pitch must be multiples "
-        "of 16, the pitch at least a row",
-        map.height, map.width, map.row_pitch);
+  const size_t rank = map.extents.size();
+  const auto refuse = [&](std::string_view what) {
+    return fail(ErrorCode::kInvalidArgument, "tensor map of rank {}: {}", rank, what);
+  };
+  if (rank < 1 || rank > ab::kMaxTensorRank || map.stride_bytes.size() != rank ||
+      map.box.size() != rank) {
+    return refuse("expected 1 to 5 extents, as many strides and box sides");
   }
-  if (map.box_width < 1 || map.box_width > 256 || map.box_height < 1 || map.box_height > 256 ||
-      row_bytes % 16 != 0 || row_bytes > widest) {
-    return fail(
-        ErrorCode::kInvalidArgument,
-        "tensor map with a box of {} x {} elements of {} bytes: sides of 1 to 256, rows of a "
-        "multiple of 16 and at most {} bytes are expected",
-        map.box_height, map.box_width, map.element_bytes, widest);
+  if (reinterpret_cast<uintptr_t>(map.pointer) % 16 != 0) {
+    return refuse("expected a pointer aligned to 16");
   }
   ab::TensorMap encoded = {};
+  for (size_t d = 0; d < rank; ++d) {
+    const size_t from = rank - 1 - d;  // The emulation counts from the fastest.
+    if (map.extents[from] < 1) return refuse("expected positive extents");
+    if (map.box[from] < 1 || map.box[from] > 256) return refuse("expected box sides of 1 to 256");
+    encoded.words[ab::kMapExtent + d] = static_cast<u64>(map.extents[from]);
+    encoded.words[ab::kMapBox] |= static_cast<u64>(map.box[from]) << (12 * d);
+    if (d == 0) continue;
+    if (map.stride_bytes[from] <= 0 || map.stride_bytes[from] % 16 != 0) {
+      return refuse("expected strides of multiples of 16 bytes");
+    }
+    encoded.words[ab::kMapStride + d - 1] = static_cast<u64>(map.stride_bytes[from]);
+  }
+  const int64_t row_bytes = map.box.back() * map.element_bytes;
+  if (row_bytes % 16 != 0) return refuse("expected box rows of a multiple of 16 bytes");
+  if (map.swizzle_bytes != 0 && row_bytes > map.swizzle_bytes) {
+    return refuse("box rows wider than the swizzle");
+  }
   encoded.words[ab::kMapPointer] = reinterpret_cast<uintptr_t>(map.pointer);
-  encoded.words[ab::kMapWidth] = static_cast<u64>(map.width);
-  encoded.words[ab::kMapHeight] = static_cast<u64>(map.height);
-  encoded.words[ab::kMapPitch] = static_cast<u64>(map.row_pitch);
-  encoded.words[ab::kMapBoxWidth] = static_cast<u64>(map.box_width);
-  encoded.words[ab::kMapBoxHeight] = static_cast<u64>(map.box_height);
+  encoded.words[ab::kMapRank] = rank;
   encoded.words[ab::kMapElementBytes] = static_cast<u64>(map.element_bytes);
-  encoded.words[ab::kMapSwizzle] = static_cast<u64>(map.swizzle);
+  encoded.words[ab::kMapSwizzle] = map.swizzle_bytes == 128  ? ab::kSwizzle128
+                                   : map.swizzle_bytes == 64 ? ab::kSwizzle64
+                                   : map.swizzle_bytes == 32 ? ab::kSwizzle32
+                                                             : ab::kSwizzleNone;
   encoded.words[ab::kMapMagic] = ab::kTensorMapMagic;
   return encoded;
 }

@@ -79,19 +79,21 @@ class EmulatedKernel {
 Result<EmulatedKernel> compile_emulated(const std::string& source,
                                         const EmulatedCompileOptions& options = {});
 
-/// A matrix in global memory as tensor copies see it; x is the fastest dimension.
+/// A tensor in global memory as tensor copies see it, dimensions from the outermost to the fastest.
+/// Shapes: extents, box: [rank]; stride_bytes: [rank], of which the last is not used.
 struct EmulatedTensorMap {
   const void* pointer = nullptr;
-  int64_t width = 0, height = 0;  // Elements.
-  int64_t row_pitch = 0;          // Bytes.
-  int box_width = 0, box_height = 0;
+  std::vector<int64_t> extents = {};
+  std::vector<int64_t> stride_bytes = {};
+  std::vector<int64_t> box = {};
   int element_bytes = 1;
-  int swizzle = 0;  // ab::Swizzle.
+  int swizzle_bytes = 0;  // 0, 32, 64, 128
 };
 
 /// The kernel parameter that stands for it in the emulation.
-/// Errors: kInvalidArgument where the driver would refuse: misaligned pointer or pitch (16), box
-/// sides outside 1..256, a box row that is not a multiple of 16 bytes or wider than the swizzle.
+/// Errors: kInvalidArgument where the driver would refuse: misaligned pointer or strides (16), a
+/// rank outside 1..5, box sides outside 1..256, a box row that is not a multiple of 16 bytes or
+/// wider than the swizzle.
 Result<ab::TensorMap> encode_emulated_tensor_map(const EmulatedTensorMap& map);
 
 }  // namespace anybit::vm

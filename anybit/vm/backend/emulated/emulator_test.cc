@@ -383,13 +383,11 @@ TEST(Emulator, TensorCopiesSwizzleAndFillWithZeros) {
   alignas(16) std::array<ab::u16, 10 * 64> source;
   std::iota(source.begin(), source.end(), ab::u16{1});
   EmulatedTensorMap map = {.pointer = source.data(),
-                           .width = 64,
-                           .height = 10,
-                           .row_pitch = 128,
-                           .box_width = 64,
-                           .box_height = 8,
+                           .extents = {10, 64},
+                           .stride_bytes = {128, 2},
+                           .box = {8, 64},
                            .element_bytes = 2,
-                           .swizzle = ab::kSwizzle128};
+                           .swizzle_bytes = 128};
   const Result<ab::TensorMap> encoded = encode_emulated_tensor_map(map);
   ASSERT_TRUE(encoded);
   std::vector<u32> out(8 * 64);
@@ -408,7 +406,7 @@ TEST(Emulator, TensorCopiesSwizzleAndFillWithZeros) {
     }
   }));
   for (u32 i = 0; i < 512; ++i) EXPECT_EQ(out[i], i / 64 + 4 < 10 ? 1 + 256 + i : 0);
-  map.box_width = 128;
+  map.box = {8, 128};
   EXPECT_FALSE(encode_emulated_tensor_map(map));
 }
 

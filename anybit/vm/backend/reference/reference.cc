@@ -29,27 +29,75 @@ class CtaRunner {
 
   Status run() {
     ANYBIT_TRY(run_block(launch_.program.body));
-    return {};
+    const Status ended = execution_.check_end();
+    if (ended) return {};
+    return with_context(ended.error(), fmt::format("CTA {}", block_text()));
   }
 
  private:
   Result<Flow> run_block(const Block& block) {
-    for (const Statement& statement : block) {
-      if (--launch_.num_statements_left < 0) {
-        return fail(ErrorCode::kInvalidArgument, "more than {} statements executed",
-                    launch_.options.max_statements);
+    for (size_t i = 0; i < block.size(); ++i) {
+      size_t end = i;
+      while (end < block.size() && block[end].kind == StatementKind::kThreads) ++end;
+      if (end > i + 1) {
+        ANYBIT_TRY(run_groups(std::span(block).subspan(i, end - i)));
+        i = end - 1;
+        continue;
       }
-      ANYBIT_ASSIGN(const Flow flow, run_statement(statement));
+      ANYBIT_TRY(count_statement());
+      ANYBIT_ASSIGN(const Flow flow, run_statement(block[i]));
       if (flow == Flow::kBreak) return Flow::kBreak;
     }
     return Flow::kNext;
   }
 
+  Status count_statement() {
+    if (--launch_.num_statements_left >= 0) return {};
+    return fail(ErrorCode::kInvalidArgument, "more than {} statements executed",
+                launch_.options.max_statements);
+  }
+
+  /// Groups of threads that stand side by side run at the same time; those that share threads, one
+  /// after another.
+  Status run_groups(std::span<const Statement> statements) {
+    std::vector<ThreadGroup> groups;
+    for (size_t i = 0; i < statements.size(); ++i) {
+      const Statement& s = statements[i];
+      ThreadGroup group;
+      group.run = [this, body = &s.body]() -> Status {
+        ANYBIT_TRY(count_statement());
+        ANYBIT_TRY(run_block(*body));
+        return {};
+      };
+      for (size_t j = 0; j < i; ++j) {
+        const Statement& other = statements[j];
+        if (other.first_thread < s.first_thread + s.num_threads &&
+            s.first_thread < other.first_thread + other.num_threads) {
+          group.after.push_back(j);
+        }
+      }
+      groups.push_back(std::move(group));
+    }
+    ThreadGroups running(std::move(groups));
+    execution_.groups = &running;
+    const Status status = running.run([&](size_t i) {
+      execution_.first_thread = statements[i].first_thread;
+      execution_.num_threads = statements[i].num_threads;
+    });
+    execution_.groups = nullptr;
+    execution_.first_thread = 0;
+    execution_.num_threads = launch_.program.num_threads();
+    return status;
+  }
+
+  std::string block_text() const {
+    return shape_text({execution_.block().begin(), execution_.block().end()});
+  }
+
   /// Errors of the statement itself get its place and name; those of its body have theirs.
   tl::unexpected<Error> located(const Statement& s, std::string_view name, const Error& error) {
-    return with_context(
-        error, fmt::format("{}: {} in CTA {}", place_text(launch_.places.at(&s)), name,
-                           shape_text({execution_.block().begin(), execution_.block().end()})));
+    return with_context(error, fmt::format("{}: {} in CTA {}", place_text(launch_.places.at(&s)),
+                                           name, block_text()));
   }
 
   Result<Flow> run_statement(const Statement& s) {
@@ -122,11 +170,7 @@ class CtaRunner {
 
   /// One round of a loop, which counts as a statement even if its body is empty.
   Result<Flow> run_counted(const Block& body) {
-    --launch_.num_statements_left;
-    if (launch_.num_statements_left < 0) {
-      return fail(ErrorCode::kInvalidArgument, "more than {} statements executed",
-                  launch_.options.max_statements);
-    }
+    ANYBIT_TRY(count_statement());
     return run_block(body);
   }
 

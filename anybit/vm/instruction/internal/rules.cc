@@ -181,4 +181,34 @@ Result<std::optional<TensorType>> infer_semaphore(const InstructionView& view) {
   return no_result();
 }
 
+Status check_bulk_tile(const TensorType& shared, const TensorType& global) {
+  constexpr size_t kMaxRank = 5;
+  constexpr int64_t kMaxExtent = 256, kRowMultiple = 16;
+  ANYBIT_TRY(check_same_element(shared, global, "bulk copy"));
+  const int bits = shared.element.bits;
+  if (bits != 8 && bits != 16 && bits != 32) {
+    return fail(ErrorCode::kInvalidArgument,
+                "bulk copy of {}: expected elements of 8, 16 or 32 bits",
+                tile_element_name(shared.element));
+  }
+  if (global.rank() > kMaxRank || shared.rank() > global.rank()) {
+    return fail(ErrorCode::kInvalidArgument,
+                "bulk copy of a tile {} of a tensor of rank {}, expected one of the tile's rank to "
+                "{}",
+                shape_text(shared.shape), global.rank(), kMaxRank);
+  }
+  for (const int64_t extent : shared.shape) {
+    if (extent <= kMaxExtent) continue;
+    return fail(ErrorCode::kInvalidArgument,
+                "bulk copy of a tile {}: expected extents of at most {}", shape_text(shared.shape),
+                kMaxExtent);
+  }
+  if (shared.shape.back() * bits / 8 % kRowMultiple != 0) {
+    return fail(ErrorCode::kInvalidArgument,
+                "bulk copy of a tile {} of {}: expected rows of multiples of {} bytes",
+                shape_text(shared.shape), tile_element_name(shared.element), kRowMultiple);
+  }
+  return {};
+}
+
 }  // namespace anybit::vm::rules

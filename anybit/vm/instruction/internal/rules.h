@@ -67,6 +67,11 @@ std::vector<LayoutProposal> propose_default_operand(const InstructionView& view,
 /// The rule that both semaphore instructions share.
 Result<std::optional<TensorType>> infer_semaphore(const InstructionView& view);
 
+/// What copy_bulk and store_bulk ask of a shared tile and a global tensor: the same element of 8,
+/// 16 or 32 bits, a tensor of rank 1 to 5 and at least the tile's, extents of the tile up to 256,
+/// rows of whole multiples of 16 bytes. Errors: kInvalidArgument.
+Status check_bulk_tile(const TensorType& shared, const TensorType& global);
+
 /// A type without a result.
 inline Result<std::optional<TensorType>> no_result() { return std::optional<TensorType>(); }
 

@@ -95,7 +95,11 @@ Result<numeric::ElementFormat> Parser::take_element() {
 Result<TensorType> Parser::take_tensor_type() {
   TensorType type;
   if (lexer_.accept_name("shared")) type.space = MemorySpace::kShared;
-  ANYBIT_ASSIGN(type.element, take_element());
+  if (lexer_.accept_name("barrier")) {
+    type.element = kBarrierElement;
+  } else {
+    ANYBIT_ASSIGN(type.element, take_element());
+  }
   ANYBIT_ASSIGN(type.shape, take_integers());
   return type;
 }

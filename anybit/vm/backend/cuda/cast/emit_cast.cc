@@ -40,7 +40,7 @@ int64_t num_statements(const std::string& text) {
 
 /// Whether `half` holds every value of `from`.
 bool is_exact_in(const ElementFormat& from, const ElementFormat& half) {
-  const std::vector<uint32_t> table = internal::cast_table(from, half);
+  const std::vector<uint32_t> table = internal::cast_table(from, half, {});
   for (uint32_t code = 0; code < table.size(); ++code) {
     const double value = numeric::decode(from, code);
     if (numeric::decode(half, table[code]) != value && value == value) return false;
@@ -120,6 +120,9 @@ Result<CastCode> emit_cast(const ElementFormat& from, const ElementFormat& to, i
     }
     if (internal::write_conversion(out, to, options)) {
       return CastCode{out.finish(), CastMethod::kConversion};
+    }
+    if (internal::write_encoding(out, to, options)) {
+      return CastCode{out.finish(), CastMethod::kEncoding};
     }
     if (internal::write_element(out, to, options)) {
       return CastCode{out.finish(), CastMethod::kElement};

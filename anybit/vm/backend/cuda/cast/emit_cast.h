@@ -26,6 +26,9 @@ struct CastOptions {
   /// The caller vouches that no source code is NaN or infinite: their results are then
   /// unspecified, and formats that have them are as cheap as those that don't.
   bool assume_finite = false;
+  /// Infinity and what lies beyond the range become the target's largest number in every format;
+  /// else only in those of at most 8 bits (cast_rounding() of ir/element.h).
+  bool saturate = false;
 };
 
 /// How a cast is done, from cheap to dear.
@@ -33,6 +36,7 @@ enum class CastMethod : uint8_t {
   kAffine,      // The code under the exponent of a power of two, one fma.
   kFloat,       // Sign, exponent and mantissa moved into place, one multiplication.
   kConversion,  // The GPU's own conversions, two elements at a time.
+  kEncoding,    // Rounded by the adder, packed by additions.
   kWidening,    // Integers into wider ones: codes spread, signs extended.
   kLookup,      // At most 16 values in registers, looked up by prmt.
   kTable,       // A table in memory, one element at a time.
@@ -55,9 +59,9 @@ std::vector<int64_t> interleaved_order(int bits, int64_t count);
 bool is_cast_supported(const numeric::ElementFormat& from, const numeric::ElementFormat& to);
 
 /// AB_FN void NAME(const ab::u32 (&in)[W_in], ab::u32 (&out)[W_out]): out's element i is
-/// numeric::encode(to, numeric::decode(from, in's element i)): to nearest, ties to even, saturating
-/// (infinity too), -0 kept where the target has it; a NaN is some NaN of a target that has one,
-/// else encode()'s choice. int32 and uint32 (numeric::int_format(32)) count as formats; ternary's
+/// numeric::encode(to, numeric::decode(from, in's element i), cast_rounding(to, saturate)): to
+/// nearest, ties to even, -0 kept where the target has it; a NaN is some NaN of a target that has
+/// one, else encode()'s choice. int32 and uint32 (numeric::int_format(32)) count as formats; ternary's
 /// unused code 2 gives an unspecified value. Bits of `out` behind the last element are unspecified.
 /// Pre: count >= 1.
 /// Errors: kUnsupported for a pair without a rule, naming it: complex2, codebooks (see

@@ -15,6 +15,7 @@
 
 #include "anybit/vm/backend/cuda/cast/internal/cast_text.h"
 #include "anybit/vm/backend/cuda/cast/internal/emulation_for_test.h"
+#include "anybit/vm/ir/element.h"
 
 namespace anybit::vm::cuda {
 namespace {
@@ -134,7 +135,8 @@ bool check(const Library& library, const Case& c, const std::vector<uint32_t>& c
   for (size_t i = 0; i < codes.size(); ++i) {
     if (!is_defined(c, codes[i])) continue;
     const double value = value_of(c.from, codes[i]);
-    const uint32_t expected = code_of(c.to, value), found = code_at(out, i, c.to.bits);
+    const uint32_t expected = code_of(c.to, value, cast_rounding(c.to, c.options.saturate));
+    const uint32_t found = code_at(out, i, c.to.bits);
     if (same_code(c.to, expected, found)) continue;
     ADD_FAILURE() << describe(c) << ": element " << i << ", code " << codes[i] << ", value "
                   << value << ": expected " << expected << ", found " << found;
@@ -200,7 +202,9 @@ TEST(EmitCast, DecodesAnyCountOrderAndFinitePromise) {
         add_case(library, cases, {from, to, count, {CodeOrder::kInterleaved, false}});
       }
       add_case(library, cases, {from, to, 32, {CodeOrder::kCanonical, true}});
+      add_case(library, cases, {from, to, 32, {.saturate = true}});
     }
+    add_case(library, cases, {from, numeric::kF32, 32, {.saturate = true}});
   }
   library.compile();
   for (const Case& c : cases) check_all_codes(library, c);
@@ -310,6 +314,11 @@ TEST(EmitCast, CastsWideToWide) {
          {numeric::kF16, numeric::kBF16, numeric::kE4M3, numeric::kE5M2}) {
       for (const int64_t count : {1, 3, 6}) add_case(library, cases, {from, to, count});
       add_case(library, cases, {from, to, 8, {CodeOrder::kCanonical, true}});
+    }
+  }
+  for (const ElementFormat& from : formats) {
+    for (const ElementFormat& to : formats) {
+      add_case(library, cases, {from, to, 32, {.saturate = true}});
     }
   }
   library.compile();

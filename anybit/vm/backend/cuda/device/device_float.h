@@ -44,4 +44,7 @@ using anybit::vm::exact::tanh;
 using anybit::vm::exact::trunc;
 using anybit::vm::exact::u32_to_f32;
 
+/// Whether one of the two is NaN: one instruction.
+AB_FN bool is_any_nan(float a, float b) { return (a != a) | (b != b); }
+
 }  // namespace ab

@@ -100,54 +100,75 @@ AB_FN u32 swizzled(u32 address, u32 swizzle) {
   return address ^ (address >> 7 & mask) << 4;
 }
 
-/// The words of an emulated TensorMap.
+/// The words of an emulated TensorMap. Dimensions count from the fastest.
 enum TensorMapWord : int {
   kMapPointer,
-  kMapWidth,
-  kMapHeight,
-  kMapPitch,  // Bytes from a row to the next.
-  kMapBoxWidth,
-  kMapBoxHeight,
-  kMapElementBytes,
+  kMapRank,          // 1..5
+  kMapElementBytes,  // 1, 2, 4
   kMapSwizzle,
-  kMapMagic,
+  kMapBox,                      // 12 bits a dimension.
+  kMapExtent,                   // 5 words: elements.
+  kMapStride = kMapExtent + 5,  // 4 words: bytes, from dimension 1 on.
+  kMapMagic = kMapStride + 4,
 };
 constexpr u64 kTensorMapMagic = 0x616e79626974746d;
+constexpr int kMaxTensorRank = 5;
 
-/// Copies the box at (x, y), element by element, to or from shared memory.
+/// Copies the box at `at`, element by element, to or from shared memory. Gives its bytes.
 template <bool kToShared>
-AB_FN u32 tensor_copy_2d(u32 shared, const TensorMap* map, i32 x, i32 y, const char* what) {
+AB_FN u32 tensor_copy(u32 shared, const TensorMap* map, const i32* at, int rank, const char* what) {
   const u64* m = map->words;
-  if (m[kMapMagic] != kTensorMapMagic) host->fail("tensor copy: not an emulated tensor map");
-  const i64 width = static_cast<i64>(m[kMapWidth]), height = static_cast<i64>(m[kMapHeight]);
-  const i64 box_width = static_cast<i64>(m[kMapBoxWidth]);
-  const i64 box_height = static_cast<i64>(m[kMapBoxHeight]);
+  if (m[kMapMagic] != kTensorMapMagic || m[kMapRank] != static_cast<u64>(rank)) {
+    host->fail("tensor copy: not an emulated tensor map of this rank");
+  }
   const u32 bytes = static_cast<u32>(m[kMapElementBytes]);
-  const u32 box_bytes = static_cast<u32>(box_width * box_height) * bytes;
+  i64 box[kMaxTensorRank], count = 1;
+  for (int d = 0; d < rank; ++d) {
+    box[d] = static_cast<i64>(m[kMapBox] >> (12 * d) & 0xfff);
+    count *= box[d];
+  }
+  const u32 box_bytes = static_cast<u32>(count) * bytes;
   shared_at(shared, box_bytes, 128, what);
-  for (i64 j = 0; j < box_height; ++j) {
-    for (i64 i = 0; i < box_width; ++i) {
-      const u32 offset = static_cast<u32>(j * box_width + i) * bytes;
-      const u32 address = swizzled(shared + offset, static_cast<u32>(m[kMapSwizzle]));
-      u8* element = shared_at(address, bytes, bytes, what);
-      const bool inside = x + i >= 0 && x + i < width && y + j >= 0 && y + j < height;
-      u8* global = reinterpret_cast<u8*>(m[kMapPointer]) +
-                   (y + j) * static_cast<i64>(m[kMapPitch]) + (x + i) * bytes;
-      if (inside) check_global(global, bytes, bytes, what);
-      if (kToShared && inside) std::memcpy(element, global, bytes);
-      if (kToShared && !inside) std::memset(element, 0, bytes);
-      if (!kToShared && inside) std::memcpy(global, element, bytes);
+  for (i64 i = 0; i < count; ++i) {
+    i64 rest = i, offset = 0;
+    bool inside = true;
+    for (int d = 0; d < rank; ++d) {
+      const i64 x = at[d] + rest % box[d];
+      rest /= box[d];
+      inside = inside && x >= 0 && x < static_cast<i64>(m[kMapExtent + d]);
+      offset += x * (d == 0 ? bytes : static_cast<i64>(m[kMapStride + d - 1]));
     }
+    const u32 address =
+        swizzled(shared + static_cast<u32>(i) * bytes, static_cast<u32>(m[kMapSwizzle]));
+    u8* element = shared_at(address, bytes, bytes, what);
+    u8* global = reinterpret_cast<u8*>(m[kMapPointer]) + offset;
+    if (inside) check_global(global, bytes, bytes, what);
+    if (kToShared && inside) std::memcpy(element, global, bytes);
+    if (kToShared && !inside) std::memset(element, 0, bytes);
+    if (!kToShared && inside) std::memcpy(global, element, bytes);
   }
   return box_bytes;
 }
-AB_FN void tensor_copy_g2s_2d(u32 shared, const TensorMap* map, i32 x, i32 y, u32 barrier) {
-  const u32 bytes = tensor_copy_2d<true>(shared, map, x, y, "tensor_copy_g2s_2d");
-  mbarrier_complete(barrier, bytes, "tensor_copy_g2s_2d");
-}
-AB_FN void tensor_copy_s2g_2d(const TensorMap* map, i32 x, i32 y, u32 shared) {
-  tensor_copy_2d<false>(shared, map, x, y, "tensor_copy_s2g_2d");
-}
+#define AB_TENSOR_COPIES(RANK, PARAMETERS, ...)                                        \
+  AB_FN void tensor_copy_g2s_##RANK##d(u32 shared, const TensorMap* map, PARAMETERS,   \
+                                       u32 barrier) {                                  \
+    const i32 at[] = {__VA_ARGS__};                                                    \
+    const u32 bytes = tensor_copy<true>(shared, map, at, RANK, "tensor_copy_g2s");     \
+    mbarrier_complete(barrier, bytes, "tensor_copy_g2s");                              \
+  }                                                                                    \
+  AB_FN void tensor_copy_s2g_##RANK##d(const TensorMap* map, PARAMETERS, u32 shared) { \
+    const i32 at[] = {__VA_ARGS__};                                                    \
+    tensor_copy<false>(shared, map, at, RANK, "tensor_copy_s2g");                      \
+  }
+#define AB_COMMA ,
+AB_TENSOR_COPIES(1, i32 x, x)
+AB_TENSOR_COPIES(2, i32 x AB_COMMA i32 y, x, y)
+AB_TENSOR_COPIES(3, i32 x AB_COMMA i32 y AB_COMMA i32 z, x, y, z)
+AB_TENSOR_COPIES(4, i32 x AB_COMMA i32 y AB_COMMA i32 z AB_COMMA i32 w, x, y, z, w)
+AB_TENSOR_COPIES(5, i32 x AB_COMMA i32 y AB_COMMA i32 z AB_COMMA i32 w AB_COMMA i32 v, x, y, z, w,
+                 v)
+#undef AB_COMMA
+#undef AB_TENSOR_COPIES
 AB_FN void tensor_prefetch(const TensorMap*) {}
 
 AB_FN void bulk_commit() {}

@@ -73,6 +73,10 @@ AB_FN void cp_async(u32 shared, const void* global, bool valid) {
   if (valid) check_global(global, kBytes, kBytes, "cp_async");
   host->cp_async(to, valid ? global : nullptr, kBytes);
 }
+template <int kBytes>
+AB_FN void cp_async_if(bool wanted, u32 shared, const void* global, bool valid) {
+  if (wanted) cp_async<kBytes>(shared, global, valid);
+}
 AB_FN void cp_async_commit() { host->cp_async_commit(); }
 template <int kGroups>
 AB_FN void cp_async_wait() {
@@ -104,6 +108,7 @@ AB_ATOMIC(atomic_max, i32, old < value ? value : old)
 AB_ATOMIC(atomic_max, u32, old < value ? value : old)
 AB_ATOMIC(atomic_or, u32, old | value)
 AB_ATOMIC(atomic_and, u32, old& value)
+AB_ATOMIC(atomic_xor, u32, old ^ value)
 AB_ATOMIC(atomic_exch, u32, value)
 #undef AB_ATOMIC
 

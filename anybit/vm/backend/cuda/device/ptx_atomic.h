@@ -35,6 +35,7 @@ AB_ATOMIC(atomic_max, "max.s32", i32, "r")
 AB_ATOMIC(atomic_max, "max.u32", u32, "r")
 AB_ATOMIC(atomic_or, "or.b32", u32, "r")
 AB_ATOMIC(atomic_and, "and.b32", u32, "r")
+AB_ATOMIC(atomic_xor, "xor.b32", u32, "r")
 AB_ATOMIC(atomic_exch, "exch.b32", u32, "r")
 #undef AB_ATOMIC
 

@@ -64,8 +64,15 @@ AB_FN void bulk_copy_s2g(void* global, u32 shared, u32 bytes) {
                : "memory");
 }
 
-/// The box of the map at element (x, y), x the fastest dimension, to shared memory; elements
+/// The box of the map at element (x, y, ...), x the fastest dimension, to shared memory; elements
 /// outside the tensor read as 0. The whole box's bytes complete at `barrier`. One thread.
+AB_FN void tensor_copy_g2s_1d(u32 shared, const TensorMap* map, i32 x, u32 barrier) {
+  asm volatile(
+      "cp.async.bulk.tensor.1d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [%0], "
+      "[%1, {%2}], [%3];" ::"r"(shared),
+      "l"(map), "r"(x), "r"(barrier)
+      : "memory");
+}
 AB_FN void tensor_copy_g2s_2d(u32 shared, const TensorMap* map, i32 x, i32 y, u32 barrier) {
   asm volatile(
       "cp.async.bulk.tensor.2d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [%0], "
@@ -73,11 +80,61 @@ AB_FN void tensor_copy_g2s_2d(u32 shared, const TensorMap* map, i32 x, i32 y, u3
       "l"(map), "r"(x), "r"(y), "r"(barrier)
       : "memory");
 }
+AB_FN void tensor_copy_g2s_3d(u32 shared, const TensorMap* map, i32 x, i32 y, i32 z, u32 barrier) {
+  asm volatile(
+      "cp.async.bulk.tensor.3d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [%0], "
+      "[%1, {%2, %3, %4}], [%5];" ::"r"(shared),
+      "l"(map), "r"(x), "r"(y), "r"(z), "r"(barrier)
+      : "memory");
+}
+AB_FN void tensor_copy_g2s_4d(u32 shared, const TensorMap* map, i32 x, i32 y, i32 z, i32 w,
+                              u32 barrier) {
+  asm volatile(
+      "cp.async.bulk.tensor.4d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [%0], "
+      "[%1, {%2, %3, %4, %5}], [%6];" ::"r"(shared),
+      "l"(map), "r"(x), "r"(y), "r"(z), "r"(w), "r"(barrier)
+      : "memory");
+}
+AB_FN void tensor_copy_g2s_5d(u32 shared, const TensorMap* map, i32 x, i32 y, i32 z, i32 w, i32 v,
+                              u32 barrier) {
+  asm volatile(
+      "cp.async.bulk.tensor.5d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [%0], "
+      "[%1, {%2, %3, %4, %5, %6}], [%7];" ::"r"(shared),
+      "l"(map), "r"(x), "r"(y), "r"(z), "r"(w), "r"(v), "r"(barrier)
+      : "memory");
+}
 /// Its reverse, as part of this thread's next bulk group; elements outside are not written.
+AB_FN void tensor_copy_s2g_1d(const TensorMap* map, i32 x, u32 shared) {
+  asm volatile(
+      "cp.async.bulk.tensor.1d.global.shared::cta.tile.bulk_group [%0, {%1}], [%2];" ::"l"(map),
+      "r"(x), "r"(shared)
+      : "memory");
+}
 AB_FN void tensor_copy_s2g_2d(const TensorMap* map, i32 x, i32 y, u32 shared) {
   asm volatile(
       "cp.async.bulk.tensor.2d.global.shared::cta.tile.bulk_group [%0, {%1, %2}], [%3];" ::"l"(map),
       "r"(x), "r"(y), "r"(shared)
+      : "memory");
+}
+AB_FN void tensor_copy_s2g_3d(const TensorMap* map, i32 x, i32 y, i32 z, u32 shared) {
+  asm volatile(
+      "cp.async.bulk.tensor.3d.global.shared::cta.tile.bulk_group [%0, {%1, %2, %3}], [%4];" ::"l"(
+          map),
+      "r"(x), "r"(y), "r"(z), "r"(shared)
+      : "memory");
+}
+AB_FN void tensor_copy_s2g_4d(const TensorMap* map, i32 x, i32 y, i32 z, i32 w, u32 shared) {
+  asm volatile(
+      "cp.async.bulk.tensor.4d.global.shared::cta.tile.bulk_group [%0, {%1, %2, %3, %4}], [%5];" ::
+          "l"(map),
+      "r"(x), "r"(y), "r"(z), "r"(w), "r"(shared)
+      : "memory");
+}
+AB_FN void tensor_copy_s2g_5d(const TensorMap* map, i32 x, i32 y, i32 z, i32 w, i32 v, u32 shared) {
+  asm volatile(
+      "cp.async.bulk.tensor.5d.global.shared::cta.tile.bulk_group [%0, {%1, %2, %3, %4, %5}], "
+      "[%6];" ::"l"(map),
+      "r"(x), "r"(y), "r"(z), "r"(w), "r"(v), "r"(shared)
       : "memory");
 }
 AB_FN void tensor_prefetch(const TensorMap* map) {

@@ -142,6 +142,26 @@ AB_FN void cp_async(u32 shared, const void* global, bool valid) {
   }
 }
 
+/// cp_async if `wanted`, else nothing: without a branch.
+template <int kBytes>
+AB_FN void cp_async_if(bool wanted, u32 shared, const void* global, bool valid) {
+  static_assert(kBytes == 4 || kBytes == 8 || kBytes == 16, "");
+  const int bytes = valid ? kBytes : 0;
+  if constexpr (kBytes == 16) {
+    asm volatile(
+        "{ .reg .pred p; setp.ne.b32 p, %3, 0;\n"
+        "@p cp.async.cg.shared.global [%0], [%1], 16, %2; }" ::"r"(shared),
+        "l"(global), "r"(bytes), "r"((int)wanted)
+        : "memory");
+  } else {
+    asm volatile(
+        "{ .reg .pred p; setp.ne.b32 p, %4, 0;\n"
+        "@p cp.async.ca.shared.global [%0], [%1], %3, %2; }" ::"r"(shared),
+        "l"(global), "r"(bytes), "n"(kBytes), "r"((int)wanted)
+        : "memory");
+  }
+}
+
 /// Closes the group of this thread's copies since the last commit.
 AB_FN void cp_async_commit() { asm volatile("cp.async.commit_group;" ::: "memory"); }
 

@@ -58,6 +58,18 @@ int natural_unit(int bits_per_element) {
   return 1;
 }
 
+Status check_device(const Device& device) {
+  constexpr int kHopper = 9;
+  if (device.properties().compute_major >= kHopper) return {};
+  return fail(ErrorCode::kUnsupported, "tensor map: {} (compute capability {}.{}) has no TMA",
+              device.properties().name, device.properties().compute_major,
+              device.properties().compute_minor);
+}
+
+constexpr int kNoInterleave = 0;
+constexpr int kPromoteTo256Bytes = 3;  // L2 fetches of 256 bytes.
+constexpr int kFillZero = 0;
+
 }  // namespace
 
 Result<TensorMapUnits> tensor_map_units(const TensorMapOptions& options) {
@@ -90,12 +102,7 @@ Result<TensorMapUnits> tensor_map_units(const TensorMapOptions& options) {
 
 Result<TensorMap> encode_tensor_map(const Device& device, const TensorMapOptions& options) {
   ANYBIT_ASSIGN(const TensorMapUnits units, tensor_map_units(options));
-  constexpr int kHopper = 9;
-  if (device.properties().compute_major < kHopper) {
-    return fail(ErrorCode::kUnsupported, "tensor map: {} (compute capability {}.{}) has no TMA",
-                device.properties().name, device.properties().compute_major,
-                device.properties().compute_minor);
-  }
+  ANYBIT_TRY(check_device(device));
   int data_type = 0;
   for (const UnitRow& unit : kUnits) {
     if (unit.bytes == units.unit_bytes) data_type = unit.data_type;
@@ -107,9 +114,6 @@ Result<TensorMap> encode_tensor_map(const Device& device, const TensorMapOptions
                           static_cast<uint32_t>(options.box_rows)};
   const uint32_t element_strides[] = {1, 1};
   constexpr int kRank = 2;
-  constexpr int kNoInterleave = 0;
-  constexpr int kPromoteTo256Bytes = 3;  // L2 fetches of 256 bytes.
-  constexpr int kFillZero = 0;
   TensorMap map;
   ANYBIT_TRY(device.make_current());
   ANYBIT_TRY(check_driver(
@@ -121,6 +125,42 @@ Result<TensorMap> encode_tensor_map(const Device& device, const TensorMapOptions
       fmt::format("encoding a tensor map of {} x {} elements of {} bits in boxes of {} x {}",
                   options.rows, options.columns, options.bits_per_element, options.box_rows,
                   options.box_columns)));
+  return map;
+}
+
+Result<TensorMap> encode_tensor_box_map(const Device& device, const TensorBoxOptions& options) {
+  constexpr size_t kMaxRank = 5;
+  const size_t rank = options.extents.size();
+  if (rank < 1 || rank > kMaxRank || options.stride_bytes.size() != rank ||
+      options.box.size() != rank) {
+    return refuse("expected a rank of 1 to 5, found {} extents, {} strides, {} box sides", rank,
+                  options.stride_bytes.size(), options.box.size());
+  }
+  ANYBIT_TRY(check_device(device));
+  int data_type = -1;
+  for (const UnitRow& unit : kUnits) {
+    if (unit.bytes == options.element_bytes) data_type = unit.data_type;
+  }
+  if (data_type < 0) return refuse("elements of {} bytes", options.element_bytes);
+  uint64_t extents[kMaxRank] = {}, strides[kMaxRank] = {};
+  uint32_t box[kMaxRank] = {}, element_strides[kMaxRank] = {};
+  for (size_t d = 0; d < rank; ++d) {
+    const size_t from = rank - 1 - d;  // The driver counts from the fastest.
+    extents[d] = static_cast<uint64_t>(options.extents[from]);
+    box[d] = static_cast<uint32_t>(options.box[from]);
+    element_strides[d] = 1;
+    if (d > 0) strides[d - 1] = static_cast<uint64_t>(options.stride_bytes[from]);
+  }
+  TensorMap map;
+  ANYBIT_TRY(device.make_current());
+  ANYBIT_TRY(check_driver(
+      device.api(),
+      device.api().tensor_map_encode_tiled(
+          &map, data_type, static_cast<uint32_t>(rank), reinterpret_cast<void*>(options.address),
+          extents, strides, box, element_strides, kNoInterleave, static_cast<int>(options.swizzle),
+          kPromoteTo256Bytes, kFillZero),
+      fmt::format("encoding a tensor map of rank {}, elements of {} bytes", rank,
+                  options.element_bytes)));
   return map;
 }
 

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include "anybit/base/result.h"
 #include "anybit/vm/backend/cuda/runtime/device.h"
@@ -51,5 +52,20 @@ Result<TensorMapUnits> tensor_map_units(const TensorMapOptions& options);
 /// Makes the descriptor. Errors: as tensor_map_units(); kUnsupported on devices before Hopper; what
 /// the driver says.
 Result<TensorMap> encode_tensor_map(const Device& device, const TensorMapOptions& options);
+
+/// A tensor of elements that are units themselves, and the box copied at a time; dimensions from
+/// the outermost to the fastest. Shapes: extents, stride_bytes, box: [rank].
+struct TensorBoxOptions {
+  DevicePointer address = 0;               // Aligned to 16.
+  int element_bytes = 2;                   // 1, 2, 4, 8
+  std::vector<int64_t> extents = {};       // 1..2^32
+  std::vector<int64_t> stride_bytes = {};  // Multiples of 16; the last is the element's.
+  std::vector<int64_t> box = {};           // 1..256
+  Swizzle swizzle = Swizzle::kNone;
+};
+
+/// Makes the descriptor. Errors: kInvalidArgument for ranks outside 1 to 5 or numbers of extents,
+/// strides and sides that differ; kUnsupported on devices before Hopper; what the driver says.
+Result<TensorMap> encode_tensor_box_map(const Device& device, const TensorBoxOptions& options);
 
 }  // namespace anybit::vm::cuda

@@ -71,8 +71,9 @@ Status execute_select(Execution& execution, const InstructionView& view) {
 
 Status execute_cast(Execution& execution, const InstructionView& view) {
   const ElementFormat from = view.operand(0).element, to = view.result().element;
+  const numeric::Rounding rounding = cast_rounding(to, view.integer(1) == 1);
   return map_elements<1>(execution, view, [&](const auto& codes) -> Result<Code> {
-    return encode_element(to, element_value(from, codes[0]));
+    return encode_element(to, element_value(from, codes[0]), rounding);
   });
 }
 

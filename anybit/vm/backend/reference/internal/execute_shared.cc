@@ -173,6 +173,10 @@ Status execute_copy_async(Execution& execution, const InstructionView& view) {
   const GlobalTensor& tensor = execution.global(view.instruction.operands[1]);
   ANYBIT_ASSIGN(const std::vector<int64_t> offset,
                 execution.integers(view.attribute<std::vector<Expr>>(0)));
+  if (view.has_attribute(2)) {
+    ANYBIT_ASSIGN(const ScalarValue wanted, execution.scalar(view.attribute<Expr>(2)));
+    if (wanted.integer == 0) return {};
+  }
   const bool in_bounds = view.integer(1) == 1;
   const int64_t run = 128 / std::gcd<int64_t>(128, target.element.bits);
   const size_t skipped = offset.size() - target.shape.size();

@@ -85,6 +85,22 @@ Result<Code> Execution::read_any(ValueId id, int64_t linear) {
   return read(id, tables.thread_of[linear], tables.local_of[linear]);
 }
 
+Status Execution::wait_until(const std::function<bool()>& ready,
+                             const std::function<std::string()>& describe) {
+  if (ready()) return {};
+  if (groups != nullptr) return groups->wait_until(ready, describe);
+  return fail(ErrorCode::kInvalidArgument, "deadlock: {}", describe());
+}
+
+Status Execution::check_end() {
+  for (const BarrierTile& tile : barrier_tiles_) {
+    for (const PhaseBarrier& barrier : *tile.barriers) {
+      ANYBIT_TRY(barrier.check_end(arena_.clock(), launch_.program.num_warps));
+    }
+  }
+  return {};
+}
+
 tl::unexpected<Error> Execution::fault(int64_t thread, std::span<const int64_t> shape,
                                        int64_t linear, const Error& error) const {
   return with_context(error, fmt::format("thread {}, element {}", first_thread + thread,

@@ -1,6 +1,7 @@
 // The state of one CTA while the reference backend runs it, and what its instructions share.
 #pragma once
 
+#include <functional>
 #include <span>
 #include <string>
 #include <unordered_map>
@@ -8,8 +9,10 @@
 #include <vector>
 
 #include "anybit/vm/backend/reference/internal/global_memory.h"
+#include "anybit/vm/backend/reference/internal/phase_barrier.h"
 #include "anybit/vm/backend/reference/internal/register_tile.h"
 #include "anybit/vm/backend/reference/internal/shared_arena.h"
+#include "anybit/vm/backend/reference/internal/thread_groups.h"
 #include "anybit/vm/backend/reference/reference.h"
 #include "anybit/vm/ir/instruction_info.h"
 
@@ -23,7 +26,7 @@ struct SharedTile {
   std::vector<int64_t> offsets;
 };
 
-using TileValue = std::variant<std::monostate, RegisterTile, SharedTile, GlobalTensor>;
+using TileValue = std::variant<std::monostate, RegisterTile, SharedTile, GlobalTensor, BarrierTile>;
 
 /// What stays the same for all CTAs of a launch.
 struct Launch {
@@ -52,6 +55,7 @@ class Execution {
   int place = 0;  // Of the current statement.
   int64_t first_warp() const { return first_thread / kWarpSize; }
   int64_t num_warps() const { return num_threads / kWarpSize; }
+  ThreadGroups* groups = nullptr;  // Those that run now; null: the CTA as a whole.
   Accessor accessor(int64_t thread) const { return {first_thread + thread, place}; }
 
   // Scalars. Errors: division by zero, a shift out of range, an integer out of its type's range.
@@ -63,6 +67,7 @@ class Execution {
   // Tiles. Pre: defined, in that memory.
   RegisterTile& registers(ValueId id) { return std::get<RegisterTile>(values_[id]); }
   SharedTile& shared(ValueId id) { return std::get<SharedTile>(values_[id]); }
+  BarrierTile& barriers(ValueId id) { return std::get<BarrierTile>(values_[id]); }
   GlobalTensor& global(ValueId id) { return std::get<GlobalTensor>(values_[id]); }
   void define(ValueId id, TileValue value) { values_[id] = std::move(value); }
   /// Defines `id` as an unwritten register tile of its type.
@@ -76,6 +81,15 @@ class Execution {
   Result<Code> read_held(ValueId id, int64_t thread, int64_t linear);
   /// Element `linear` as its least holder has it. Errors: unwritten.
   Result<Code> read_any(ValueId id, int64_t linear);
+
+  /// Lets other groups run until ready(). Errors: nobody can make it so: "deadlock: " and
+  /// describe() of everyone who waits.
+  Status wait_until(const std::function<bool()>& ready,
+                    const std::function<std::string()>& describe);
+  /// A tile of barriers that stay to the end of the kernel.
+  void add_barriers(BarrierTile tile) { barrier_tiles_.push_back(std::move(tile)); }
+  /// What must hold when the CTA is done. Errors: a bulk copy may still be under way.
+  Status check_end();
 
   /// "thread 37, element [2, 5]: message". `thread` counts from first_thread.
   tl::unexpected<Error> fault(int64_t thread, std::span<const int64_t> shape, int64_t linear,
@@ -93,6 +107,7 @@ class Execution {
   std::vector<ScalarValue> variables_;
   std::vector<TileValue> values_;
   SharedArena arena_;
+  std::vector<BarrierTile> barrier_tiles_;
 };
 
 /// Calls visit(thread, local, linear) for every place of a register tile, thread by thread, until

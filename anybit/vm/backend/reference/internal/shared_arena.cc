@@ -33,7 +33,7 @@ SharedArena::SharedArena(int num_warps, bool check_races)
     : num_warps_(num_warps),
       check_races_(check_races),
       copies_(static_cast<size_t>(num_warps)),
-      freed_uses_(static_cast<size_t>(num_warps)) {}
+      fences_(static_cast<size_t>(num_warps)) {}
 
 std::shared_ptr<SharedAllocation> SharedArena::allocate(std::string name, int64_t num_bits) {
   auto allocation = std::make_shared<SharedAllocation>(std::move(name), num_bits, num_warps_);
@@ -41,28 +41,32 @@ std::shared_ptr<SharedAllocation> SharedArena::allocate(std::string name, int64_
   return allocation;
 }
 
+void SharedArena::note_freed(int64_t agent, int64_t epoch) {
+  freed_uses_.set(agent, std::max(freed_uses_[agent], epoch + 1));
+}
+
 Status SharedArena::free(SharedAllocation& allocation) {
   ANYBIT_TRY(check_bounds(allocation, 0, 0));
   for (size_t byte = 0; byte < allocation.bytes_.size(); ++byte) {
     const SharedAllocation::ByteState& state = allocation.states_[byte];
-    if (state.is_async) {
+    if (state.kind == SharedAllocation::WriteKind::kBulk) {
+      note_freed(state.writer, state.epoch);
+    } else if (state.kind == SharedAllocation::WriteKind::kCopyAsync) {
       const CopyGroups& copies = copies_[static_cast<size_t>(warp_of(state.writer))];
       if (state.epoch >= static_cast<int64_t>(copies.arrival_epochs.size())) {
         return fail(ErrorCode::kInvalidArgument,
                     "%{} is freed while the copy_async of {} is still writing it", allocation.name_,
                     place_text(state.place));
       }
-      int64_t& last = freed_uses_[static_cast<size_t>(warp_of(state.writer))];
-      last = std::max(last, copies.arrival_epochs[static_cast<size_t>(state.epoch)]);
+      note_freed(warp_of(state.writer), copies.arrival_epochs[static_cast<size_t>(state.epoch)]);
     } else if (state.writer >= 0) {
-      int64_t& last = freed_uses_[static_cast<size_t>(warp_of(state.writer))];
-      last = std::max(last, state.epoch);
+      note_freed(warp_of(state.writer), state.epoch);
     }
     for (const auto* accesses : {&allocation.reads_, &allocation.atomics_}) {
       if (accesses->empty()) continue;
       for (int w = 0; w < num_warps_; ++w) {
-        int64_t& last = freed_uses_[static_cast<size_t>(w)];
-        last = std::max(last, (*accesses)[byte * static_cast<size_t>(num_warps_) + w].epoch);
+        const int64_t epoch = (*accesses)[byte * static_cast<size_t>(num_warps_) + w].epoch;
+        if (epoch > 0) note_freed(w, epoch);
       }
     }
   }
@@ -84,7 +88,14 @@ Status SharedArena::check_bounds(const SharedAllocation& allocation, int64_t bit
 Status SharedArena::check_arrived(const SharedAllocation& allocation, int64_t byte,
                                   const Accessor& who, std::string_view verb) const {
   const SharedAllocation::ByteState& state = allocation.states_[byte];
-  if (!state.is_async) return {};
+  if (state.kind == SharedAllocation::WriteKind::kThread) return {};
+  if (state.kind == SharedAllocation::WriteKind::kBulk) {
+    if (clock_.is_ordered(state.writer, state.epoch, warp_of(who.thread))) return {};
+    return fail(ErrorCode::kInvalidArgument,
+                "thread {} {} byte {} of %{}, which the copy_bulk of {} writes, with no "
+                "barrier_wait for phase {} of its barrier between",
+                who.thread, verb, byte, allocation.name_, place_text(state.place), state.epoch);
+  }
   const int64_t owner = warp_of(state.writer);
   const CopyGroups& copies = copies_[static_cast<size_t>(owner)];
   const auto num_arrived = static_cast<int64_t>(copies.arrival_epochs.size());
@@ -106,7 +117,7 @@ Status SharedArena::check_last_write(const SharedAllocation& allocation, int64_t
                                      const Accessor& who, bool is_copy,
                                      std::string_view verb) const {
   const SharedAllocation::ByteState& state = allocation.states_[byte];
-  if (!check_races_ || state.is_async || state.writer < 0 ||
+  if (!check_races_ || state.kind != SharedAllocation::WriteKind::kThread || state.writer < 0 ||
       (state.writer == who.thread && !is_copy) ||
       clock_.is_ordered(warp_of(state.writer), state.epoch, warp_of(who.thread))) {
     return {};
@@ -139,13 +150,14 @@ Status SharedArena::check_others(const SharedAllocation& allocation, int64_t byt
 Status SharedArena::check_previous_uses(const SharedAllocation& allocation,
                                         const Accessor& who) const {
   if (!check_races_) return {};
-  for (int w = 0; w < num_warps_; ++w) {
-    const int64_t epoch = allocation.previous_uses_[static_cast<size_t>(w)];
-    if (epoch == 0 || clock_.is_ordered(w, epoch, warp_of(who.thread))) continue;
+  for (int64_t agent = 0; agent < clock_.num_agents(); ++agent) {
+    const int64_t used = allocation.previous_uses_[agent];
+    if (used == 0 || clock_.is_ordered(agent, used - 1, warp_of(who.thread))) continue;
     return fail(ErrorCode::kInvalidArgument,
-                "race: thread {} writes %{}, whose bytes may be those of a freed tile that warp {} "
+                "race: thread {} writes %{}, whose bytes may be those of a freed tile that {} "
                 "used, with no sync between",
-                who.thread, allocation.name_, w);
+                who.thread, allocation.name_,
+                agent < kMaxWarps ? fmt::format("warp {}", agent) : "a bulk copy");
   }
   return {};
 }
@@ -195,9 +207,10 @@ Status SharedArena::write(SharedAllocation& allocation, int64_t bit, int count, 
     ANYBIT_TRY(check_write(allocation, byte, who, false, "writes"));
     SharedAllocation::ByteState& state = allocation.states_[byte];
     state.written |= covered_bits(byte, bit, count);
-    state.is_async = false;
+    state.kind = SharedAllocation::WriteKind::kThread;
     state.writer = who.thread;
     state.epoch = clock_.epoch(warp_of(who.thread));
+    state.num_fences = static_cast<int64_t>(fences_[warp_of(who.thread)].size());
     state.place = who.place;
   }
   write_bits(allocation.bytes_.data(), bit, count, code);
@@ -233,21 +246,66 @@ Status SharedArena::copy(SharedAllocation& allocation, int64_t bit, int count, C
   for (int64_t byte = bit / 8; byte <= (bit + count - 1) / 8; ++byte) {
     SharedAllocation::ByteState& state = allocation.states_[byte];
     // Elements of one copy may share a byte: the same run of bytes then carries both.
-    const bool is_same_copy = state.is_async && state.writer == who.thread &&
-                              state.epoch == copies.num_committed && state.place == who.place &&
+    const bool is_same_copy = state.kind == SharedAllocation::WriteKind::kCopyAsync &&
+                              state.writer == who.thread && state.epoch == copies.num_committed &&
+                              state.place == who.place &&
                               (state.written & covered_bits(byte, bit, count)) == 0;
     if (!is_same_copy) {
       ANYBIT_TRY(check_write(allocation, byte, who, true, "copies to"));
       state.written = 0;
     }
     state.written |= covered_bits(byte, bit, count);
-    state.is_async = true;
+    state.kind = SharedAllocation::WriteKind::kCopyAsync;
     state.writer = who.thread;
     state.epoch = copies.num_committed;
     state.place = who.place;
   }
   write_bits(allocation.bytes_.data(), bit, count, code);
   return {};
+}
+
+/// What a thread wrote is seen by bulk copies after a fence_async of its warp, ordered before them.
+Status SharedArena::check_fenced(const SharedAllocation& allocation, int64_t byte,
+                                 const Accessor& who, std::string_view verb) const {
+  const SharedAllocation::ByteState& state = allocation.states_[byte];
+  if (!check_races_ || state.kind != SharedAllocation::WriteKind::kThread || state.writer < 0) {
+    return {};
+  }
+  const int64_t writer = warp_of(state.writer);
+  const std::vector<int64_t>& fences = fences_[static_cast<size_t>(writer)];
+  if (state.num_fences < static_cast<int64_t>(fences.size()) &&
+      clock_.is_ordered(writer, fences[static_cast<size_t>(state.num_fences)],
+                        warp_of(who.thread))) {
+    return {};
+  }
+  return fail(ErrorCode::kInvalidArgument,
+              "{} byte {} of %{}, which thread {} wrote ({}), with no fence_async of that thread "
+              "and a sync after it between",
+              verb, byte, allocation.name_, state.writer, place_text(state.place));
+}
+
+Status SharedArena::bulk_copy(SharedAllocation& allocation, int64_t bit, int count, Code code,
+                              const Accessor& who, const BulkPhase& phase) {
+  ANYBIT_TRY(check_bounds(allocation, bit, count));
+  ANYBIT_TRY(check_previous_uses(allocation, who));
+  for (int64_t byte = bit / 8; byte <= (bit + count - 1) / 8; ++byte) {
+    ANYBIT_TRY(check_write(allocation, byte, who, true, "copies to"));
+    ANYBIT_TRY(check_fenced(allocation, byte, who, "a bulk copy overwrites"));
+    SharedAllocation::ByteState& state = allocation.states_[byte];
+    state.written = covered_bits(byte, bit, count);
+    state.kind = SharedAllocation::WriteKind::kBulk;
+    state.writer = phase.agent;
+    state.epoch = phase.phase;
+    state.place = who.place;
+  }
+  write_bits(allocation.bytes_.data(), bit, count, code);
+  return {};
+}
+
+void SharedArena::fence_async(int64_t first, int64_t count) {
+  for (int64_t w = first; w < first + count; ++w) {
+    fences_[static_cast<size_t>(w)].push_back(clock_.epoch(w));
+  }
 }
 
 void SharedArena::commit(int64_t first, int64_t count) {

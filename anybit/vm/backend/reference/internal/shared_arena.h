@@ -31,11 +31,17 @@ class SharedAllocation {
 
  private:
   friend class SharedArena;
+  enum class WriteKind : uint8_t { kThread, kCopyAsync, kBulk };
   struct ByteState {
     uint8_t written = 0;  // Of each bit.
-    bool is_async = false;
-    int64_t writer = -1;  // The thread that last wrote it; of copies: the first of the owning warp.
-    int64_t epoch = 0;    // Of writes: the writer's interval. Of copies: the group's number.
+    WriteKind kind = WriteKind::kThread;
+    /// The thread that last wrote it; of copy_async: the first of the owning warp; of bulk copies:
+    /// the agent of their barrier.
+    int64_t writer = -1;
+    /// Of writes: the writer's interval. Of copy_async: the group's number. Of bulk copies: the
+    /// phase.
+    int64_t epoch = 0;
+    int64_t num_fences = 0;  // Of writes: how many fence_async the writer's warp had executed.
     int place = 0;
   };
   /// What the threads of one warp did to one byte in its interval `epoch` (0: nothing).
@@ -50,10 +56,16 @@ class SharedAllocation {
   int num_warps_;
   bool is_freed_ = false;
   std::vector<std::byte> bytes_;
-  std::vector<ByteState> states_;       // [bytes]
-  std::vector<WarpAccess> reads_;       // [bytes, warps]
-  std::vector<WarpAccess> atomics_;     // [bytes, warps]
-  std::vector<int64_t> previous_uses_;  // [warps] Last interval in which freed bytes were used.
+  std::vector<ByteState> states_;    // [bytes]
+  std::vector<WarpAccess> reads_;    // [bytes, warps]
+  std::vector<WarpAccess> atomics_;  // [bytes, warps]
+  Knowledge previous_uses_;          // The intervals up to which freed bytes were used.
+};
+
+/// The phase of a barrier that a bulk copy belongs to.
+struct BulkPhase {
+  int64_t agent = 0;  // Of the barrier.
+  int64_t phase = 0;
 };
 
 class SharedArena {
@@ -83,6 +95,15 @@ class SharedArena {
 
   /// Warps [first, first + count) meet at a barrier.
   void barrier(int64_t first, int64_t count) { clock_.barrier(first, count); }
+  BarrierClock& clock() { return clock_; }
+  bool checks_races() const { return check_races_; }
+
+  /// A write by a bulk copy that `who` starts; it has arrived at the end of `phase`. Whole bytes.
+  /// Errors: as write(); bytes that threads wrote and showed by no fence_async.
+  Status bulk_copy(SharedAllocation& allocation, int64_t bit, int count, Code code,
+                   const Accessor& who, const BulkPhase& phase);
+  /// Warps [first, first + count) execute fence_async.
+  void fence_async(int64_t first, int64_t count);
 
  private:
   struct CopyGroups {
@@ -90,6 +111,7 @@ class SharedArena {
     std::vector<int64_t> arrival_epochs;  // Of the groups that a wait has covered.
   };
 
+  void note_freed(int64_t agent, int64_t epoch);
   Status check_bounds(const SharedAllocation& allocation, int64_t bit, int count) const;
   Status check_arrived(const SharedAllocation& allocation, int64_t byte, const Accessor& who,
                        std::string_view verb) const;
@@ -98,6 +120,8 @@ class SharedArena {
   Status check_others(const SharedAllocation& allocation, int64_t byte, const Accessor& who,
                       bool is_copy, std::string_view verb, bool atomics) const;
   Status check_previous_uses(const SharedAllocation& allocation, const Accessor& who) const;
+  Status check_fenced(const SharedAllocation& allocation, int64_t byte, const Accessor& who,
+                      std::string_view verb) const;
   Status check_write(const SharedAllocation& allocation, int64_t byte, const Accessor& who,
                      bool is_copy, std::string_view verb) const;
   void note(std::vector<SharedAllocation::WarpAccess>& accesses, int64_t byte,
@@ -106,8 +130,9 @@ class SharedArena {
   int num_warps_;
   bool check_races_;
   BarrierClock clock_;
-  std::vector<CopyGroups> copies_;   // [warps]
-  std::vector<int64_t> freed_uses_;  // [warps] Last interval in which freed bytes were used.
+  std::vector<CopyGroups> copies_;            // [warps]
+  std::vector<std::vector<int64_t>> fences_;  // [warps] The intervals of its fence_async.
+  Knowledge freed_uses_;                      // The intervals up to which freed bytes were used.
 };
 
 }  // namespace anybit::vm::reference

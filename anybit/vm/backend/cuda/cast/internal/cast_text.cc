@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "anybit/base/integer.h"
+#include "anybit/vm/ir/element.h"
 
 namespace anybit::vm::cuda::internal {
 
@@ -18,6 +19,12 @@ CastText::CastText(const numeric::ElementFormat& from, int to_bits, int64_t coun
 std::string CastText::word(const std::string& expression) {
   std::string name = fmt::format("w{}", next_++);
   line("const ab::u32 {} = {};", name, expression);
+  return name;
+}
+
+std::string CastText::number(const std::string& expression) {
+  std::string name = fmt::format("x{}", next_++);
+  line("const float {} = {};", name, expression);
   return name;
 }
 
@@ -80,9 +87,9 @@ double value_of(const numeric::ElementFormat& format, uint32_t code) {
                                                    : static_cast<double>(code);
 }
 
-uint32_t code_of(const numeric::ElementFormat& format, double value) {
+uint32_t code_of(const numeric::ElementFormat& format, double value, numeric::Rounding rounding) {
   if (format.bits < 32 || format.kind == numeric::ElementKind::kFloat) {
-    return numeric::encode(format, value);
+    return numeric::encode(format, value, rounding);
   }
   if (std::isnan(value)) return 0;
   const bool is_signed = format.kind == numeric::ElementKind::kInt;
@@ -96,10 +103,10 @@ bool same_code(const numeric::ElementFormat& format, uint32_t a, uint32_t b) {
 }
 
 std::vector<uint32_t> cast_table(const numeric::ElementFormat& from,
-                                 const numeric::ElementFormat& to) {
+                                 const numeric::ElementFormat& to, const CastOptions& options) {
   std::vector<uint32_t> table(from.num_codes());
   for (uint32_t code = 0; code < table.size(); ++code) {
-    table[code] = code_of(to, value_of(from, code));
+    table[code] = code_of(to, value_of(from, code), cast_rounding(to, options.saturate));
   }
   return table;
 }

@@ -30,6 +30,9 @@ class CastText {
   /// A new word holding `expression`; its name.
   std::string word(const std::string& expression);
 
+  /// A new float holding `expression`; its name.
+  std::string number(const std::string& expression);
+
   /// The word of the bit string that begins at `bit` (negative bits and those behind the end: 0).
   std::string window(int64_t bit);
 
@@ -68,11 +71,12 @@ bool same_code(const numeric::ElementFormat& format, uint32_t a, uint32_t b);
 
 /// encode(to, decode(from, code)) of every code. Pre: from.bits <= 16, both have own values.
 std::vector<uint32_t> cast_table(const numeric::ElementFormat& from,
-                                 const numeric::ElementFormat& to);
+                                 const numeric::ElementFormat& to, const CastOptions& options);
 
 /// decode() and encode(), for 32-bit integers too.
 double value_of(const numeric::ElementFormat& format, uint32_t code);
-uint32_t code_of(const numeric::ElementFormat& format, double value);
+uint32_t code_of(const numeric::ElementFormat& format, double value,
+                 numeric::Rounding rounding = {});
 
 // The rules. Each writes the whole body and says true, or writes nothing and says false.
 
@@ -88,6 +92,8 @@ bool write_conversion(CastText& out, const numeric::ElementFormat& to, const Cas
 bool write_e8m0(CastText& out, const numeric::ElementFormat& to, const CastOptions& options);
 /// kWidening: integers to integers of 8, 16, 32 bits that hold all their values.
 bool write_widening(CastText& out, const numeric::ElementFormat& to, const CastOptions& options);
+/// kEncoding: f32, f16, bf16 to integers and most floats of at most 8 bits.
+bool write_encoding(CastText& out, const numeric::ElementFormat& to, const CastOptions& options);
 /// kTable: any format of at most 8 bits to any.
 void write_table(CastText& out, const numeric::ElementFormat& to, const CastOptions& options);
 /// kElement: any pair whose source is exact in f32, or a 32-bit integer.

@@ -1,6 +1,6 @@
 // Pairs of elements by the GPU's conversions: among f32, f16 and bf16, and between those and the
 // 8-bit floats e4m3 and e5m2. They round once, to nearest even; f16 and bf16 become infinite beyond
-// their range, where a cast saturates, so min and max (which let NaN through) follow, save where
+// their range, so of a saturating cast min and max (which let NaN through) follow, save where
 // neither rounding nor, by the caller's promise, the source can make an infinity.
 #include <cmath>
 
@@ -53,7 +53,8 @@ void write_halves(CastText& out, const ElementFormat& to, const CastOptions& opt
   const ElementFormat& from = out.from();
   // Whether a finite value may become infinite, or be it already.
   const bool overflows = from == numeric::kF32 || (from == numeric::kBF16 && to == numeric::kF16);
-  const bool clamps = overflows || (!options.assume_finite && from != numeric::kE4M3);
+  const bool clamps =
+      options.saturate && (overflows || (!options.assume_finite && from != numeric::kE4M3));
   for (int64_t i = 0; i < out.count(); i += 2) {
     const int64_t lo = place_of(out, options, i);
     const int64_t hi = i + 1 < out.count() ? place_of(out, options, i + 1) : lo;

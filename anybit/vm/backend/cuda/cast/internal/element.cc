@@ -13,6 +13,7 @@
 #include <cmath>
 
 #include "anybit/vm/backend/cuda/cast/internal/cast_text.h"
+#include "anybit/vm/ir/element.h"
 
 namespace anybit::vm::cuda::internal {
 namespace {
@@ -124,7 +125,7 @@ bool has_encoder(const ElementFormat& f) {
   return f.kind == ElementKind::kInt || f.kind == ElementKind::kUint;
 }
 
-std::string float_encoder(const ElementFormat& f) {
+std::string float_encoder(const ElementFormat& f, bool saturate) {
   const int magnitude_bits = f.bits - f.is_signed, drop = 23 - f.mantissa_bits;
   std::string text = fmt::format("  if (magnitude > 0x7f800000u) return {:#x}u;\n",
                                  numeric::encode(f, std::nan("")));
@@ -135,7 +136,9 @@ std::string float_encoder(const ElementFormat& f) {
   const std::string small =
       fmt::format("ab::float_bits(ab::add(ab::bits_float(magnitude), {})) - {:#x}u",
                   float_text(magic), bits_of(magic));
-  const uint32_t limit = float_limit(f);
+  // The code of infinity follows that of the largest number.
+  const bool is_special = cast_rounding(f, saturate).overflow == numeric::Overflow::kSpecial;
+  const uint32_t limit = float_limit(f) + (is_special ? 1 : 0);
   if (f.exponent_bits == 0) {
     const uint32_t largest = bits_of(numeric::max_finite(f));
     text += fmt::format("  magnitude = magnitude < {0:#x}u ? magnitude : {0:#x}u;\n", largest);
@@ -203,22 +206,25 @@ std::string searching_encoder(CastText& out, const ElementFormat& f) {
   return text + fmt::format("  return {}[at];\n", code_table);
 }
 
-void write_encoder(CastText& out, const ElementFormat& f, const std::string& name) {
+void write_encoder(CastText& out, const ElementFormat& f, const std::string& name,
+                   const CastOptions& options) {
   std::string body;
   if (f == numeric::kF32) {
-    body = "  if (magnitude == 0x7f800000u) return bits - 1u;\n  return bits;\n";
+    if (options.saturate) body = "  if (magnitude == 0x7f800000u) return bits - 1u;\n";
+    body += "  return bits;\n";
   } else if (f == numeric::kF16 || f == numeric::kBF16) {
-    // NaN fails both comparisons and stays.
-    const std::string largest = float_text(numeric::max_finite(f));
-    const std::string least = float_text(-numeric::max_finite(f));
-    body = fmt::format("  x = x > {0} ? {0} : x;\n  x = x < {1} ? {1} : x;\n", largest, least);
+    if (options.saturate) {  // NaN fails both comparisons and stays.
+      const std::string largest = float_text(numeric::max_finite(f));
+      const std::string least = float_text(-numeric::max_finite(f));
+      body = fmt::format("  x = x > {0} ? {0} : x;\n  x = x < {1} ? {1} : x;\n", largest, least);
+    }
     body += fmt::format("  return ab::f32_to_{}x2(x, 0.0f) & 0xffffu;\n",
                         f == numeric::kF16 ? "f16" : "bf16");
   } else if (is_word_integer(f)) {
     body = f.kind == ElementKind::kInt ? "  return static_cast<ab::u32>(ab::f32_to_i32_rn(x));\n"
                                        : "  return ab::f32_to_u32_rn(x);\n";
   } else if (is_f32_rule(f)) {
-    body = float_encoder(f);
+    body = float_encoder(f, options.saturate);
   } else if (f.kind == ElementKind::kInt || f.kind == ElementKind::kUint) {
     body = integer_encoder(f);
   } else {
@@ -271,7 +277,7 @@ void pack(CastText& out, int bits, const CodeAt& code_at) {
 
 void write_table(CastText& out, const ElementFormat& to, const CastOptions& options) {
   const char* type = to.bits <= 8 ? "ab::u8" : to.bits <= 16 ? "ab::u16" : "ab::u32";
-  const std::string table = out.table(type, cast_table(out.from(), to));
+  const std::string table = out.table(type, cast_table(out.from(), to, options));
   pack(out, to.bits, [&](int64_t i) {
     return fmt::format("{}[{}]", table, out.code(place_of(out, options, i)));
   });
@@ -288,7 +294,7 @@ bool write_e8m0(CastText& out, const ElementFormat& to, const CastOptions& optio
   return true;
 }
 
-bool write_element(CastText& out, const ElementFormat& to, const CastOptions&) {
+bool write_element(CastText& out, const ElementFormat& to, const CastOptions& options) {
   const ElementFormat& from = out.from();
   if (!has_decoder(from) || !has_encoder(to)) return false;
   const bool is_copy = from == to && is_word_integer(from);
@@ -314,7 +320,7 @@ bool write_element(CastText& out, const ElementFormat& to, const CastOptions&) {
   } else if (from.kind == ElementKind::kFloat && from.bits != 32) {
     if (from != numeric::kF16 && from != numeric::kBF16) write_float_decoder(out, decode_name);
   }
-  write_encoder(out, to, encode_name);
+  write_encoder(out, to, encode_name, options);
   pack(out, to.bits, [&](int64_t i) {
     return fmt::format("{}({})", encode_name, value_at(out, i, decode_name));
   });

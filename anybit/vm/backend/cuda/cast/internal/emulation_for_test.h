@@ -41,6 +41,15 @@ AB_FN u32 funnel_right(u32 lo, u32 hi, u32 shift) {
 AB_FN float add(float a, float b) { return a + b; }
 AB_FN float sub(float a, float b) { return a - b; }
 AB_FN float mul(float a, float b) { return a * b; }
+AB_FN float fma(float a, float b, float c) { return std::fma(a, b, c); }
+AB_FN float abs(float a) { return std::fabs(a); }
+AB_FN float min(float a, float b) { return a != a ? b : b != b ? a : a < b ? a : b; }
+AB_FN float max(float a, float b) { return a != a ? b : b != b ? a : a < b ? b : a; }
+AB_FN bool is_any_nan(float a, float b) { return std::isnan(a) || std::isnan(b); }
+AB_FN u32 min_u32(u32 a, u32 b) { return a < b ? a : b; }
+AB_FN u32 funnel_left(u32 lo, u32 hi, u32 shift) {
+  return static_cast<u32>((u64{hi} << 32 | lo) << (shift & 31) >> 32);
+}
 AB_FN int f32_to_i32_rn(float x) {
   if (x != x) return 0;
   const double r = std::nearbyint(double{x});

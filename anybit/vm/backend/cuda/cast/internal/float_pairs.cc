@@ -14,6 +14,7 @@
 
 #include "anybit/vm/backend/cuda/cast/internal/cast_text.h"
 #include "anybit/vm/backend/cuda/cast/internal/pair_places.h"
+#include "anybit/vm/ir/element.h"
 
 namespace anybit::vm::cuda::internal {
 namespace {
@@ -48,14 +49,14 @@ double simulate(const Plan& plan, const ElementFormat& from, const ElementFormat
 }
 
 bool is_right(const Plan& plan, const ElementFormat& from, const ElementFormat& to,
-              bool assume_finite) {
+              const CastOptions& options) {
   for (const double constant : {plan.scale, plan.nan_scale}) {
     if (rounded(to, constant) != constant || std::isinf(constant)) return false;
   }
   for (uint32_t code = 0; code < from.num_codes(); ++code) {
     const double value = numeric::decode(from, code);
-    if (assume_finite && !std::isfinite(value)) continue;
-    const uint32_t expected = numeric::encode(to, value);
+    if (options.assume_finite && !std::isfinite(value)) continue;
+    const uint32_t expected = numeric::encode(to, value, cast_rounding(to, options.saturate));
     const double found = simulate(plan, from, to, code);
     if (!same_code(to, numeric::encode(to, found, kIeee), expected)) return false;
   }
@@ -63,7 +64,7 @@ bool is_right(const Plan& plan, const ElementFormat& from, const ElementFormat& 
 }
 
 std::optional<Plan> plan_for(const ElementFormat& from, const ElementFormat& to,
-                             bool assume_finite) {
+                             const CastOptions& options) {
   Plan plan;
   const int magnitude_bits = from.bits - from.is_signed;
   plan.place = to.mantissa_bits - from.mantissa_bits;
@@ -84,7 +85,7 @@ std::optional<Plan> plan_for(const ElementFormat& from, const ElementFormat& to,
                            rounded(to, nan_scale * (1 - 0x1p-5))}) {
       plan.clamps = clamps;
       plan.nan_scale = s;
-      if (is_right(plan, from, to, assume_finite)) return plan;
+      if (is_right(plan, from, to, options)) return plan;
     }
   }
   return std::nullopt;
@@ -151,7 +152,7 @@ bool write_float(CastText& out, const ElementFormat& to, const CastOptions& opti
   const ElementFormat& from = out.from();
   if (from.kind != numeric::ElementKind::kFloat || from.bits > 8) return false;
   if (to != numeric::kF16 && to != numeric::kBF16) return false;
-  const std::optional<Plan> plan = plan_for(from, to, options.assume_finite);
+  const std::optional<Plan> plan = plan_for(from, to, options);
   if (!plan) return false;
   std::array<bool, 16> allowed{};
   allowed[static_cast<size_t>(plan->place)] = true;

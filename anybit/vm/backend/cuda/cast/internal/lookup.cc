@@ -117,7 +117,7 @@ bool write_lookup(CastText& out, const ElementFormat& to, const CastOptions& opt
   for (int64_t i = 0; i < out.count(); ++i) {
     if (place_of(out, options, i) != i) return false;
   }
-  const std::vector<uint32_t> table = cast_table(out.from(), to);
+  const std::vector<uint32_t> table = cast_table(out.from(), to, options);
   Lookup lookup{plane_of(table, 0), plane_of(table, 8), out.bits()};
   lookup.is_odd_function = out.bits() == 4;
   for (size_t c = 0; c < 8 && lookup.is_odd_function; ++c) {

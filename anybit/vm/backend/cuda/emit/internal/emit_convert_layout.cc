@@ -252,9 +252,8 @@ void emit_passage(Emitter& out, const InstructionView& view, const Passage& pass
   const std::string result = out.tile(view.instruction.result);
   const int64_t unit_bits = slots.unit * view.operand(0).element.bits;
   const int64_t from_words = num_words(slots.from.local_size(), slots.bits);
-  out.scratch(slots.from.size() * slots.bits / 8);
   SharedView area;
-  area.byte_offset = out.shared_plan().total_bytes;
+  area.byte_offset = out.scratch_offset(slots.from.size() * slots.bits / 8);
   area.strides = strides_of(slots.from.shape());
   area.swizzle = passage.choice.swizzle;
   std::string array = source;

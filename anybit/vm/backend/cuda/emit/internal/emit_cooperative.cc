@@ -7,6 +7,7 @@
 #include "anybit/vm/backend/cuda/emit/internal/elementwise.h"
 #include "anybit/vm/backend/cuda/emit/internal/emit_table.h"
 #include "anybit/vm/ir/dot.h"
+#include "anybit/vm/mma_order.h"
 
 namespace anybit::vm::cuda {
 namespace {
@@ -207,7 +208,7 @@ Status emit_reduce(Emitter& out, const InstructionView& view) {
   }
   if (!warp_bits.empty()) combine_warps(out, values, op, element, warp_bits);
   out.declare(view.instruction.result);
-  const bool masked = element.bits >= 16 || element == kBool;
+  const bool masked = element.bits == 32 || operand_class(element) != kIntegers;
   out.write_codes(
       view.instruction.result,
       [&](int64_t e) { return encode_number(element, values[static_cast<size_t>(e)]); }, masked);
@@ -260,7 +261,7 @@ namespace {
 /// The operand's elements as 32-bit words: f32, or int32 of integers.
 Result<std::string> widened(Emitter& out, const InstructionView& view, size_t i) {
   const TensorType& type = view.operand(i);
-  const bool is_float = view.result().element == numeric::kF32;
+  const bool is_float = view.result().element != kInt32;
   const ElementFormat wide = is_float ? numeric::kF32 : kInt32;
   const std::string source = out.tile(view.instruction.operands[i]);
   if (type.element == wide) return source;
@@ -287,7 +288,8 @@ Status emit_scalar_dot(Emitter& out, const InstructionView& view) {
                   tile_element_name(a.element), shape_text(a.shape), shape_text(b.shape)));
   ANYBIT_ASSIGN(const std::string wide_a, widened(out, view, 0));
   ANYBIT_ASSIGN(const std::string wide_b, widened(out, view, 1));
-  const bool is_float = c.element == numeric::kF32;
+  const bool is_float = c.element != kInt32, is_half = c.element == numeric::kF16;
+  std::vector<std::string> halves;  // Accumulators of f16, as floats.
   const std::string result = out.tile(view.instruction.result);
   out.declare(view.instruction.result);
   for (int64_t e = 0; e < layout.local_size(); ++e) {
@@ -296,12 +298,22 @@ Status emit_scalar_dot(Emitter& out, const InstructionView& view) {
     const int64_t b0 = b.register_layout->local_index({0, x[1]});
     const int64_t a_step = k > 1 ? a.register_layout->local_index({x[0], 1}) - a0 : 0;
     const int64_t b_step = k > 1 ? b.register_layout->local_index({1, x[1]}) - b0 : 0;
-    out.line("{}[{}] = {}[{}];", result, e, out.tile(view.instruction.operands[2]), e);
+    if (is_half) {
+      halves.push_back(out.fresh("sum"));
+      out.line("float {} = {};", halves.back(), out.number(view.instruction.operands[2], e));
+    } else {
+      out.line("{}[{}] = {}[{}];", result, e, out.tile(view.instruction.operands[2]), e);
+    }
     out.line("#pragma unroll");
     out.open("for (int p = 0; p < {}; ++p)", k);
     const std::string left = fmt::format("{}[{} + {} * p]", wide_a, a0, a_step);
     const std::string right = fmt::format("{}[{} + {} * p]", wide_b, b0, b_step);
-    if (is_float) {
+    if (is_half) {
+      out.line("{0} = ab::fma(ab::bits_float({1}), ab::bits_float({2}), {0});", halves.back(), left,
+               right);
+      out.line("if (p % {0} == {0} - 1 || p == {1}) {2} = ab::f16_lo_to_f32(ab::f32_to_f16({2}));",
+               exact::kHalfSumTerms, k - 1, halves.back());
+    } else if (is_float) {
       out.line(
           "{0}[{1}] = ab::float_bits(ab::fma(ab::bits_float({2}), ab::bits_float({3}), "
           "ab::bits_float({0}[{1}])));",
@@ -310,6 +322,11 @@ Status emit_scalar_dot(Emitter& out, const InstructionView& view) {
       out.line("{0}[{1}] += {2} * {3};", result, e, left, right);
     }
     out.close();
+  }
+  if (is_half) {
+    out.write_codes(
+        view.instruction.result,
+        [&](int64_t e) { return fmt::format("ab::f32_to_f16({})", halves[e]); }, true);
   }
   return {};
 }
@@ -354,7 +371,7 @@ Status emit_dot(Emitter& out, const InstructionView& view) {
     for (int64_t p = 0; p < plan.layouts.tiles.local_size(); ++p) {
       const layout::Dims tile = plan.layouts.tiles.coordinates(0, p);
       const int64_t row = tile[0] * atom.m, column = tile[1] * atom.n, inner = step * atom.k;
-      const int64_t c_word = layout.local_index({row, column});
+      const int64_t c_word = layout.local_index({row, column}) * view.result().element.bits / 32;
       const int64_t a_word = view.operand(0).register_layout->local_index({row, inner}) * bits / 32;
       const int64_t b_word =
           view.operand(1).register_layout->local_index({inner, column}) * bits / 32;

@@ -1,6 +1,7 @@
 // Barriers, atomics, semaphores, printing and assertions.
 #include "anybit/vm/backend/cuda/emit/internal/elementwise.h"
 #include "anybit/vm/backend/cuda/emit/internal/emit_table.h"
+#include "anybit/vm/pass/tile_range.h"
 
 namespace anybit::vm::cuda {
 namespace {
@@ -22,7 +23,7 @@ void fail_with(Emitter& out, const std::string& text) {
 
 /// `where` is "global" or "shared"; address(index text) is of the element.
 Status emit_atomic(Emitter& out, const InstructionView& view, std::string_view where,
-                   const std::string& extent,
+                   const Expr& extent,
                    const std::function<std::string(const std::string&)>& address) {
   const auto op = static_cast<AtomicOp>(view.integer(0));
   const std::string_view name = atomic_operators()[static_cast<size_t>(op)].name;
@@ -36,13 +37,19 @@ Status emit_atomic(Emitter& out, const InstructionView& view, std::string_view w
     return fail(ErrorCode::kUnsupported,
                 "the result of an atomic whose indices are held by several threads");
   }
+  const TileRange range = TileRanges(out.program()).range(indices);
+  const bool is_inside = range.low >= 0 && range.high < out.scalars().range(extent).low;
   if (wants_result)
     out.line("ab::u32 {}[{}] = {{}};", out.tile(view.instruction.result),
              out.num_words(view.result()));
   for (int64_t e = 0; e < layout.local_size(); ++e) {
     const std::string index = out.number(indices, e);
-    out.open("if ({})", all_of(holder, fmt::format("(ab::u64)(long long)({}) < (ab::u64)({})",
-                                                   index, extent)));
+    std::string condition = holder;
+    if (!is_inside) {
+      condition = all_of(holder, fmt::format("(ab::u64)(long long)({}) < (ab::u64)({})", index,
+                                             out.scalar(extent)));
+    }
+    if (!condition.empty()) out.open("if ({})", condition);
     // Bitwise operators and exchange act on words, whatever these mean.
     std::string target = address(index), value = out.number(values, e);
     const bool by_word = op == AtomicOp::kAnd || op == AtomicOp::kOr || op == AtomicOp::kXor ||
@@ -58,7 +65,7 @@ Status emit_atomic(Emitter& out, const InstructionView& view, std::string_view w
     } else {
       out.line("{};", call);
     }
-    out.close();
+    if (!condition.empty()) out.close();
   }
   return {};
 }
@@ -68,11 +75,10 @@ Status emit_atomic(Emitter& out, const InstructionView& view, std::string_view w
 Status emit_atomic_global(Emitter& out, const InstructionView& view) {
   const TensorType& target = view.operand(0);
   const std::string pointer = out.tile(view.instruction.operands[0]);
-  return emit_atomic(out, view, "global", out.scalar(target.extents[0]),
-                     [&](const std::string& index) {
-                       return fmt::format("(char*){} + (long long)({}) * {} * 4", pointer, index,
-                                          out.scalar(target.strides[0]));
-                     });
+  return emit_atomic(out, view, "global", target.extents[0], [&](const std::string& index) {
+    return fmt::format("(char*){} + (long long)({}) * {} * 4", pointer, index,
+                       out.scalar(target.strides[0]));
+  });
 }
 
 Status emit_atomic_shared(Emitter& out, const InstructionView& view) {
@@ -80,7 +86,7 @@ Status emit_atomic_shared(Emitter& out, const InstructionView& view) {
   if (target.swizzle.bits != 0 || !target.offsets.empty()) {
     return fail(ErrorCode::kUnsupported, "a target that is a slice or swizzled");
   }
-  return emit_atomic(out, view, "shared", fmt::format("{}", view.operand(0).shape[0]),
+  return emit_atomic(out, view, "shared", Expr(view.operand(0).shape[0]),
                      [&](const std::string& index) {
                        return fmt::format("smem + {} + (ab::u32)({}) * {}", target.byte_offset,
                                           index, target.strides[0] * 4);

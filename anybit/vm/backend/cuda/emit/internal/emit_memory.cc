@@ -154,6 +154,8 @@ Status emit_store_shared(Emitter& out, const InstructionView& view) {
 Status emit_copy_async(Emitter& out, const InstructionView& view) {
   const TensorType &shared = view.operand(0), &global = view.operand(1);
   const int bits = shared.element.bits;
+  const std::string wanted =
+      view.has_attribute(2) ? out.scalar(view.attribute<Expr>(2)) + ", " : std::string();
   // Threads take 16, 8 or 4 bytes each, along the last dimension, whichever is the widest that
   // both sides allow.
   for (int64_t bytes = 16; bytes >= 4; bytes /= 2) {
@@ -177,8 +179,8 @@ Status emit_copy_async(Emitter& out, const InstructionView& view) {
     if (!holder.empty()) out.open("if ({})", holder);
     for (int64_t r = 0; r < source.num_runs(); ++r) {
       const std::string condition = source.condition(r);
-      out.line("ab::cp_async<{}>({}, {}, {});", bytes, target.address(r), source.address(r),
-               condition.empty() ? "true" : condition);
+      out.line("ab::cp_async{}<{}>({}{}, {}, {});", wanted.empty() ? "" : "_if", bytes, wanted,
+               target.address(r), source.address(r), condition.empty() ? "true" : condition);
     }
     if (!holder.empty()) out.close();
     return {};

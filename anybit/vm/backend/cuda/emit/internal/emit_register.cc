@@ -69,12 +69,14 @@ Status emit_view(Emitter& out, const InstructionView& view) {
 Status emit_cast(Emitter& out, const InstructionView& view) {
   const TensorType &from = view.operand(0), &to = view.result();
   const int64_t count = to.register_layout->local_size();
-  std::string name = fmt::format("cast_{}_to_{}_{}", tile_element_name(from.element),
-                                 tile_element_name(to.element), count);
+  const bool saturate = view.integer(1) == 1;
+  std::string name =
+      fmt::format("cast_{}_to_{}_{}{}", tile_element_name(from.element),
+                  tile_element_name(to.element), count, saturate ? "_saturated" : "");
   if (!out.has_function(name)) {
-    ANYBIT_ASSIGN(const std::string text,
-                  emit_cast_function(from.element, to.element, count, name));
-    out.add_function(name, text);
+    ANYBIT_ASSIGN(const CastCode code,
+                  emit_cast(from.element, to.element, count, name, {.saturate = saturate}));
+    out.add_function(name, code.text);
   }
   out.declare(view.instruction.result);
   out.line("{}({}, {});", name, out.tile(view.instruction.operands[0]),

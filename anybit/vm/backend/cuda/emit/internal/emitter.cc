@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 #include <cmath>
+#include <numeric>
 
 #include "anybit/base/check.h"
 #include "anybit/vm/backend/cuda/emit/internal/emit_table.h"
@@ -24,13 +25,22 @@ bool is_reserved(std::string_view name) {
   return kWords.contains(name);
 }
 
+/// Whether the emitter might call something so itself: x3, sum_17.
+bool is_generated(std::string_view name) {
+  const size_t digits = name.find_last_not_of("0123456789") + 1;
+  if (digits == 0 || digits == name.size()) return false;
+  return name[digits - 1] == '_' || name.substr(0, digits) == "x";
+}
+
 std::string identifier(std::string_view name, std::set<std::string>& taken) {
   std::string result;
   for (const char c : name) result += std::isalnum(static_cast<unsigned char>(c)) ? c : '_';
   if (result.empty() || std::isdigit(static_cast<unsigned char>(result[0]))) result = "_" + result;
+  if (result.starts_with("tensor_map")) result = "_" + result;  // Parameters of bulk copies.
+  if (is_generated(result)) result += "_";
   const std::string stem = result;
   for (int i = 2; is_reserved(result) || taken.contains(result); ++i) {
-    result = fmt::format("{}_{}", stem, i);
+    result = fmt::format("{}_{}_", stem, i);
   }
   taken.insert(result);
   return result;
@@ -56,16 +66,17 @@ std::string float_literal(float value) {
 
 }  // namespace
 
-Emitter::Emitter(const Program& program, const SharedPlan& shared, const EmitOptions& options)
+Emitter::Emitter(const Program& program, const SharedPlan& shared, const EmitOptions& options,
+                 std::vector<int64_t> reserved)
     : program_(program),
       shared_(shared),
       options_(options),
       scalars_(program),
+      reserved_bytes_(std::move(reserved)),
       num_threads_(program.num_threads()) {
   std::set<std::string> taken;
-  for (const char* builtin : {"ab::block_x()", "ab::block_y()", "ab::block_z()", "ab::grid_x()",
-                              "ab::grid_y()", "ab::grid_z()"}) {
-    variable_names_.push_back(builtin);
+  for (const char* builtin : {"block_x", "block_y", "block_z", "grid_x", "grid_y", "grid_z"}) {
+    variable_names_.push_back(fmt::format("(int)ab::{}()", builtin));
   }
   for (size_t i = kNumBuiltins; i < program.variables.size(); ++i) {
     variable_names_.push_back(identifier(program.variables[i].name, taken));
@@ -288,13 +299,135 @@ std::string Emitter::first_holder(const layout::RegisterLayout& layout) {
   return fmt::format("{} == 0", thread_sum(digits, weights));
 }
 
+int64_t Emitter::scratch_offset(int64_t bytes) {
+  const size_t group = is_whole_cta() ? 0 : static_cast<size_t>(num_groups_);
+  if (scratch_bytes_.size() <= group) scratch_bytes_.resize(group + 1);
+  constexpr int64_t kAlignment = 128;
+  const int64_t rounded = (bytes + kAlignment - 1) / kAlignment * kAlignment;
+  scratch_bytes_[group] = std::max(scratch_bytes_[group], rounded);
+  int64_t offset = shared_.total_bytes;
+  for (size_t g = 0; g < std::min(group, reserved_bytes_.size()); ++g) offset += reserved_bytes_[g];
+  return offset;
+}
+
 std::string Emitter::scratch(int64_t bytes) {
-  scratch_bytes_ = std::max(scratch_bytes_, bytes);
-  return shared_.total_bytes == 0 ? "smem" : fmt::format("smem + {}", shared_.total_bytes);
+  const int64_t offset = scratch_offset(bytes);
+  return offset == 0 ? "smem" : fmt::format("smem + {}", offset);
+}
+
+void Emitter::elect() {
+  open("if ({} == 0)", thread());
+  is_elected_ = true;
+}
+
+void Emitter::end_elect() {
+  is_elected_ = false;
+  close();
+}
+
+void Emitter::add_barriers(int64_t first, int64_t count, int64_t arrivals) {
+  constexpr int64_t kBarrierBytes = 8;
+  barriers_ += fmt::format(
+      "    for (ab::u32 i = 0; i < {}; ++i) ab::mbarrier_init(smem + {} + i * {}, {});\n", count,
+      first, kBarrierBytes, arrivals);
+}
+
+Result<Expr> Emitter::known_at_launch(const Expr& expr, std::string_view what) const {
+  Expr known = expr;
+  // Lets are defined in order, so that replacing them from the last leaves none.
+  std::vector<const Statement*> lets;
+  for_each_statement(program_.body, [&](const Statement& s) {
+    if (s.kind == StatementKind::kLet) lets.push_back(&s);
+  });
+  for (size_t i = lets.size(); i-- > 0;) {
+    known = substitute(known, [&](VariableId id) -> std::optional<Expr> {
+      return id == lets[i]->variable ? std::optional(lets[i]->expressions[0]) : std::nullopt;
+    });
+  }
+  std::string unknown;
+  for_each_variable(known, [&](VariableId id) {
+    const Variable& variable = program_.variables[id];
+    if (variable.role != VariableRole::kParameter) unknown = variable.name;
+  });
+  if (unknown.empty()) return known;
+  return fail(ErrorCode::kUnsupported,
+              "a bulk copy needs {} that the kernel's parameters determine; {} is none", what,
+              unknown);
+}
+
+Result<std::string> Emitter::tensor_map(ValueId global, std::vector<int64_t> box, int span_bytes) {
+  const TensorType& type = program_.type_of(global);
+  if (!type.strides.back().is_integer(1)) {
+    return fail(ErrorCode::kUnsupported, "a bulk copy of rows with gaps between elements");
+  }
+  for (size_t i = 0; i < tensor_maps_.size(); ++i) {
+    if (tensor_map_values_[i] == global && tensor_maps_[i].box == box &&
+        tensor_maps_[i].span_bytes == span_bytes) {
+      return fmt::format("tensor_map_{}", i);
+    }
+  }
+  const Expr* pointer = nullptr;
+  for_each_statement(program_.body, [&](const Statement& s) {
+    if (s.kind == StatementKind::kInstruction && s.instruction.result == global) {
+      pointer = &std::get<Expr>(s.instruction.attributes[0]);
+    }
+  });
+  ANYBIT_CHECK(pointer != nullptr);
+  TensorMapParameter map;
+  ANYBIT_ASSIGN(map.pointer, known_at_launch(*pointer, "a pointer"));
+  for (size_t d = 0; d < type.extents.size(); ++d) {
+    ANYBIT_ASSIGN(map.extents.emplace_back(), known_at_launch(type.extents[d], "extents"));
+    ANYBIT_ASSIGN(map.strides.emplace_back(), known_at_launch(type.strides[d], "strides"));
+  }
+  map.element_bits = type.element.bits;
+  map.box = std::move(box);
+  map.span_bytes = span_bytes;
+  tensor_maps_.push_back(std::move(map));
+  tensor_map_values_.push_back(global);
+  return fmt::format("tensor_map_{}", tensor_maps_.size() - 1);
+}
+
+namespace {
+
+/// Instructions that one thread carries out; and those that are nothing in the text.
+bool is_for_elected(const Statement& s) {
+  if (s.kind != StatementKind::kInstruction) return false;
+  return s.instruction.opcode == Opcode::kBarrierExpect ||
+         s.instruction.opcode == Opcode::kCopyBulk;
+}
+bool is_silent(const Statement& s) {
+  if (s.kind != StatementKind::kInstruction) return false;
+  switch (s.instruction.opcode) {
+    case Opcode::kSliceShared:
+    case Opcode::kReshapeShared:
+    case Opcode::kPermuteShared: return true;
+    default: return false;
+  }
+}
+
+}  // namespace
+
+/// A run of instructions for one thread stands under one condition.
+Status Emitter::emit_elected(const Block& block, size_t& next) {
+  size_t end = next;
+  for (size_t i = next; i < block.size() && (is_for_elected(block[i]) || is_silent(block[i]));
+       ++i) {
+    if (is_for_elected(block[i])) end = i + 1;
+  }
+  elect();
+  for (; next < end; ++next) ANYBIT_TRY(emit_statement(block[next]));
+  end_elect();
+  return {};
 }
 
 Status Emitter::emit_block(const Block& block) {
-  for (const Statement& statement : block) ANYBIT_TRY(emit_statement(statement));
+  for (size_t i = 0; i < block.size();) {
+    if (is_for_elected(block[i])) {
+      ANYBIT_TRY(emit_elected(block, i));
+    } else {
+      ANYBIT_TRY(emit_statement(block[i++]));
+    }
+  }
   return {};
 }
 
@@ -381,12 +514,26 @@ Status Emitter::emit_instruction(const Statement& s) {
   return with_context(status.error(), where + std::string(instruction_name(instruction)));
 }
 
+/// What one thread does before all others begin.
+std::string Emitter::preamble(size_t num_maps) const {
+  std::string text;
+  for (size_t i = 0; i < num_maps; ++i) {
+    text += fmt::format("    ab::tensor_prefetch(&tensor_map_{});\n", i);
+  }
+  if (!barriers_.empty()) text += barriers_ + "    ab::fence_barrier_init();\n";
+  if (text.empty()) return text;
+  text = "  if (tid == 0) {\n" + text + "  }\n";
+  if (!barriers_.empty()) text += "  ab::sync_cta();\n";
+  return text;
+}
+
 Result<EmittedKernel> Emitter::run() {
   ANYBIT_TRY(emit_block(program_.body));
   EmittedKernel kernel;
   kernel.name = "vm_" + program_.name;  // Apart from what the C library calls so.
   kernel.threads_per_cta = program_.num_threads();
-  kernel.shared_bytes = shared_.total_bytes + scratch_bytes_;
+  kernel.shared_bytes =
+      std::accumulate(scratch_bytes_.begin(), scratch_bytes_.end(), shared_.total_bytes);
   kernel.grid = program_.grid;
   constexpr int64_t kMaxSharedBytes = 227 * 1024;
   if (kernel.shared_bytes > kMaxSharedBytes) {
@@ -400,13 +547,18 @@ Result<EmittedKernel> Emitter::run() {
     parameters += fmt::format("{}{} {}", parameters.empty() ? "" : ", ", scalar_cpp_type(type),
                               variable_names_[id]);
   }
+  for (size_t i = 0; i < tensor_maps_.size(); ++i) {
+    parameters += fmt::format("{}AB_GRID_CONSTANT const ab::TensorMap tensor_map_{}",
+                              parameters.empty() ? "" : ", ", i);
+  }
+  kernel.tensor_maps = std::move(tensor_maps_);
   std::string& source = kernel.source;
   for (const std::string& key : function_order_) source += functions_[key] + "\n";
   source += fmt::format("AB_KERNEL AB_LAUNCH_BOUNDS({}) {}({}) {{\n", program_.num_threads(),
                         kernel.name, parameters);
   source += "  const ab::u32 tid = ab::thread();\n";
   if (kernel.shared_bytes > 0) source += "  const ab::u32 smem = ab::shared_base();\n";
-  source += prologue_ + body_ + "}\n";
+  source += preamble(kernel.tensor_maps.size()) + prologue_ + body_ + "}\n";
   kernel.notes = notes_;
   return kernel;
 }

@@ -25,7 +25,9 @@ inline std::string all_of(const std::string& a, const std::string& b) {
 
 class Emitter {
  public:
-  Emitter(const Program& program, const SharedPlan& shared, const EmitOptions& options);
+  /// `reserved`: what scratch_bytes() was after a run of the same program; empty: nothing.
+  Emitter(const Program& program, const SharedPlan& shared, const EmitOptions& options,
+          std::vector<int64_t> reserved = {});
 
   Result<EmittedKernel> run();
 
@@ -93,33 +95,58 @@ class Emitter {
   /// A condition that holds in exactly one of the threads that hold an element; empty: all do.
   std::string first_holder(const layout::RegisterLayout& layout);
 
-  /// The byte address of the scratch area of shared memory, and its size so far.
+  /// The byte offset of a scratch area of shared memory, of at least `bytes`: each group of threads
+  /// has its own, for groups run at the same time. scratch(): its address.
+  int64_t scratch_offset(int64_t bytes);
   std::string scratch(int64_t bytes);
+  /// The sizes of the scratch areas: of the CTA, then of each group.
+  const std::vector<int64_t>& scratch_bytes() const { return scratch_bytes_; }
+
+  /// Between elect() and end_elect(), what is written runs in the first thread of those here.
+  void elect();
+  void end_elect();
+  bool is_elected() const { return is_elected_; }
+
+  /// `count` barriers from `first` bytes on in shared memory are made when the kernel begins.
+  void add_barriers(int64_t first, int64_t count, int64_t arrivals);
+  /// The kernel's parameter with the map of `global` for boxes of this shape and swizzle.
+  /// Errors: kUnsupported if the tensor is not known at launch, or its rows have gaps.
+  Result<std::string> tensor_map(ValueId global, std::vector<int64_t> box, int span_bytes);
 
   Status emit_block(const Block& block);
 
  private:
+  Status emit_elected(const Block& block, size_t& next);
+  Result<Expr> known_at_launch(const Expr& expr, std::string_view what) const;
+
   void append(const std::string& text);
   Status emit_statement(const Statement& statement);
   Status emit_for(const Statement& statement);
   Status emit_threads(const Statement& statement);
   Status emit_instruction(const Statement& statement);
   std::string scalar_call(const Expr& expr) const;
+  std::string preamble(size_t num_maps) const;
 
   const Program& program_;
   const SharedPlan& shared_;
   const EmitOptions options_;
   ScalarAnalysis scalars_;
+  // Of scratch areas, as a run before found them.
+  const std::vector<int64_t> reserved_bytes_;
   std::string body_, prologue_;
   std::map<std::string, std::string> functions_;
   std::vector<std::string> function_order_;
   std::map<std::string, std::string> thread_sums_;
   std::vector<std::string> variable_names_, tile_names_;
   std::vector<std::string> notes_;
+  std::vector<TensorMapParameter> tensor_maps_;
+  std::vector<ValueId> tensor_map_values_;  // Whose they are.
+  std::string barriers_;                    // Text that makes them, for one thread.
+  bool is_elected_ = false;
   std::string group_;  // The variable with the thread's index in the group; empty: the CTA.
   int64_t num_threads_;
   int64_t num_groups_ = 0;
-  int64_t scratch_bytes_ = 0;
+  std::vector<int64_t> scratch_bytes_ = {0};
   int depth_ = 1;
   int next_name_ = 0;
   int line_number_ = 0;

@@ -3,6 +3,7 @@
 #include <numeric>
 
 #include "anybit/layout/register_layout_ops.h"
+#include "anybit/vm/backend/cuda/emit/internal/memory_access.h"
 
 namespace anybit::vm::cuda {
 namespace {
@@ -153,15 +154,8 @@ void for_each_group(Emitter& out, const MatrixMove& move, const SharedView& shar
   const std::string at = out.fresh("row");
   out.line("const ab::u32 {} = (ab::u32)({});", at, lane_row(out, move.grid, shared, move.group));
   for (int64_t first = 0; first < move.matrices; first += move.group) {
-    const int64_t constant = move.grid.linear(first);
-    std::string linear = constant == 0 ? at : fmt::format("({} + {})", at, constant);
-    if (shared.swizzle.bits > 0) {
-      linear = fmt::format("ab::swizzle<{}, {}, {}>({})", shared.swizzle.base, shared.swizzle.bits,
-                           shared.swizzle.shift, linear);
-    }
     emit(fmt::format("x{}{}", move.group, move.grid.form.transposed ? "_trans" : ""), first,
-         fmt::format("smem + {} + {}{}", shared.byte_offset, linear,
-                     bits == 8 ? "" : fmt::format(" * {}", bits / 8)));
+         shared_address(shared, bits, at, move.grid.linear(first)));
   }
 }
 

@@ -193,22 +193,71 @@ SharedAccess::SharedAccess(Emitter& out, const SharedView& shared, int bits,
   }
   first_ = out.fresh("at");
   out.line("const ab::u32 {} = (ab::u32)({});", first_, sum);
+  if (shared_.swizzle.bits == 0 || !shared_.offsets.empty()) return;
+  for (int64_t t = 0; t < layout.num_threads(); ++t) {
+    const layout::Dims x = layout.coordinates(t, 0);
+    int64_t linear = 0;
+    for (int d = 0; d < x.size(); ++d) linear += x[d] * shared_.strides[d];
+    first_bits_ |= linear;
+  }
+  swizzled_ = out.fresh("at");
+  out.line("const ab::u32 {} = ab::swizzle<{}, {}, {}>({});", swizzled_, shared_.swizzle.base,
+           shared_.swizzle.bits, shared_.swizzle.shift, first_);
+}
+
+namespace {
+
+/// The byte of element `linear`, an expression.
+std::string bytes_of(const std::string& linear, int bits) {
+  if (bits == 8) return linear;
+  return bits % 8 == 0 ? fmt::format("{} * {}", linear, bits / 8)
+                       : fmt::format("{} * {} / 8", linear, bits);
+}
+
+}  // namespace
+
+std::string SharedAccess::swizzled(int64_t constant) const {
+  const layout::Swizzle& swizzle = shared_.swizzle;
+  if (swizzled_.empty() || (constant & first_bits_) != 0) return {};
+  // Without bits in common, the sum is an exclusive or, and the swizzle of it the exclusive or of
+  // both swizzles. What of the constant's cannot meet a bit of the other's is an addition again,
+  // which costs nothing in an address.
+  const int64_t moved = swizzle.apply(constant);
+  const int64_t target = ((int64_t{1} << swizzle.bits) - 1) << swizzle.base;
+  const bool moves_first = (first_bits_ >> swizzle.shift & target) != 0;
+  const int64_t taken = first_bits_ | (moves_first ? target : 0);
+  const std::string flipped =
+      (moved & taken) == 0 ? swizzled_ : fmt::format("({} ^ {:#x}u)", swizzled_, moved & taken);
+  return (moved & ~taken) == 0 ? flipped : fmt::format("({} + {})", flipped, moved & ~taken);
 }
 
 std::string SharedAccess::address(int64_t r) const {
   const layout::Dims x = layout_.coordinates(0, r * plan_.count);
   int64_t constant = 0;
   for (int d = 0; d < x.size(); ++d) constant += x[d] * shared_.strides[d];
-  std::string linear = constant == 0 ? first_ : fmt::format("({} + {})", first_, constant);
-  const layout::Swizzle& swizzle = shared_.swizzle;
+  const std::string address = swizzled(constant);
+  return address.empty()
+             ? shared_address(shared_, bits_, first_, constant)
+             : fmt::format("smem + {} + {}", shared_.byte_offset, bytes_of(address, bits_));
+}
+
+std::string shared_address(const SharedView& shared, int bits, const std::string& first,
+                           int64_t constant) {
+  const layout::Swizzle& swizzle = shared.swizzle;
+  // swizzle(x + c) is swizzle(x) + c for multiples c of what it reads and writes: few swizzles have
+  // to be computed, and the rest fits into the instruction.
+  int64_t bytes_after = shared.byte_offset;
+  if (swizzle.bits > 0 && bits % 8 == 0) {
+    const int64_t period = int64_t{1} << (swizzle.base + swizzle.shift + swizzle.bits);
+    bytes_after += constant / period * period * bits / 8;
+    constant %= period;
+  }
+  std::string linear = constant == 0 ? first : fmt::format("({} + {})", first, constant);
   if (swizzle.bits > 0) {
     linear = fmt::format("ab::swizzle<{}, {}, {}>({})", swizzle.base, swizzle.bits, swizzle.shift,
                          linear);
   }
-  const std::string bytes = bits_ == 8       ? linear
-                            : bits_ % 8 == 0 ? fmt::format("{} * {}", linear, bits_ / 8)
-                                             : fmt::format("{} * {} / 8", linear, bits_);
-  return fmt::format("smem + {} + {}", shared_.byte_offset, bytes);
+  return fmt::format("smem + {} + {}", bytes_after, bytes_of(linear, bits));
 }
 
 namespace {

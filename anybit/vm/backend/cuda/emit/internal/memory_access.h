@@ -69,12 +69,23 @@ class SharedAccess {
   std::string address(int64_t r) const;
 
  private:
+  /// Where element first + constant stands, from `swizzled_`; empty: that does not give it.
+  std::string swizzled(int64_t constant) const;
+
   const SharedView& shared_;
   const layout::RegisterLayout layout_;
   const int bits_;
   AccessPlan plan_;
   std::string first_;  // Linear element index of the thread's first element, before the swizzle.
+  // The bits that it may have set, if these are known; then `swizzled_` is it after the swizzle.
+  int64_t first_bits_ = 0;
+  std::string swizzled_;
 };
+
+/// The shared byte address of element `first` + `constant`, before the swizzle, of the allocation
+/// of `shared`: a u32 expression. Pre: constant >= 0.
+std::string shared_address(const SharedView& shared, int bits, const std::string& first,
+                           int64_t constant);
 
 /// Text that reads run r into an array of words, or writes it from them; `address` is a pointer or
 /// shared address. `space` is "global" or "shared"; `suffix` goes into the template arguments.

@@ -1,4 +1,4 @@
-#include "anybit/vm/backend/emulated/internal/fiber.h"
+#include "anybit/vm/backend/internal/fiber.h"
 
 #include <sys/mman.h>
 #include <unistd.h>
@@ -37,14 +37,13 @@ Result<FiberStacks> FiberStacks::create(int count) {
   void* map = mmap(nullptr, stacks.map_bytes_, PROT_READ | PROT_WRITE,
                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (map == MAP_FAILED) {
-    return fail(ErrorCode::kOutOfMemory, "no {} bytes for the stacks of {} emulated threads",
+    return fail(ErrorCode::kOutOfMemory, "no {} bytes for the stacks of {} fibres",
                 stacks.map_bytes_, count);
   }
   stacks.map_ = static_cast<std::byte*>(map);
   for (int i = 0; i < count; ++i) {
     if (mprotect(stacks.map_ + each * static_cast<size_t>(i), page_bytes(), PROT_NONE) != 0) {
-      return fail(ErrorCode::kOutOfMemory, "cannot protect the stacks of {} emulated threads",
-                  count);
+      return fail(ErrorCode::kOutOfMemory, "cannot protect the stacks of {} fibres", count);
     }
   }
   return stacks;

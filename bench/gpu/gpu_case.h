@@ -68,7 +68,8 @@ GpuRow run_case(const GpuContext& context, GpuCase gpu_case);
 /// Every case: memory-bound kernels, casts of every format, matrix products.
 std::vector<std::function<GpuCase()>> memory_cases();
 std::vector<std::function<GpuCase()>> cast_cases(bool exhaustive);
-std::vector<std::function<GpuCase()>> matmul_cases();
+std::vector<std::function<GpuCase()>> matmul_cases();  // On mma.
+std::vector<std::function<GpuCase()>> wgmma_cases();
 
 /// Elements of a buffer. Pre: the size fits.
 template <class T>

@@ -1,7 +1,9 @@
 // Checks and measures the tile VM on a GPU: the device header against its emulation, casts of every
 // format bit for bit, the memory-bound kernels and matrix products against double precision and the
 // floor.
-//   gpu_check [--only header|casts|memory|cast-times|matmul] [--no-times] [--json FILE]
+//   gpu_check [--only PART]... [--no-times] [--json FILE]
+//   PART: header, casts, memory, cast-times, matmul, wgmma, weight-only
+//   --only weight-only takes [--format SCHEME]... [--shape N K]... [-m M]... [--sweep]
 //   --case NAME: only the checks whose name contains this
 #include <unistd.h>
 
@@ -13,7 +15,9 @@
 
 #include "anybit/vm/backend/cuda/device_selfcheck.h"
 #include "anybit/vm/backend/cuda/device_source.h"
+#include "cublas.h"
 #include "gpu_case.h"
+#include "weight_only_cases.h"
 
 namespace anybit::bench {
 namespace {
@@ -41,8 +45,8 @@ struct Report {
         speed = fmt::format("{:9.1f} us {:7.1f} TFLOP/s", row.microseconds,
                             row.operations / row.microseconds / 1e6);
       } else if (peak_bandwidth > 0) {
-        j["fraction_of_copy"] = gbps / peak_bandwidth;
-        speed += fmt::format(" {:5.1f}% of copy", 100 * gbps / peak_bandwidth);
+        j["fraction_of_peak"] = gbps / peak_bandwidth;
+        speed += fmt::format(" {:5.1f}% of peak", 100 * gbps / peak_bandwidth);
       }
     }
     rows.push_back(std::move(j));
@@ -91,7 +95,7 @@ void check_header(const GpuContext& context, const std::string& wanted, Report& 
 }
 
 int run(const std::vector<std::string>& only, bool wants_times, const std::string& json_path,
-        const std::string& wanted_case) {
+        const std::string& wanted_case, const WeightOnlyOptions& weight_only) {
   auto device = vm::cuda::Device::open();
   auto compiler = vm::cuda::Compiler::load();
   if (!device || !compiler) {
@@ -120,7 +124,18 @@ int run(const std::vector<std::string>& only, bool wants_times, const std::strin
   };
   if (wants("header")) check_header(context, wanted_case, report);
   if (wants("memory")) run_all(memory_cases());
+  if (wants("matmul") || wants("wgmma")) {
+    run_all(wgmma_cases());
+    for (const int64_t size : {8192, 4096}) {
+      report.add(cublas_row(context, size, size, size), copy_bandwidth);
+    }
+  }
   if (wants("matmul")) run_all(matmul_cases());
+  if (wants("weight-only")) {
+    const double read = measured_read_bandwidth(context);
+    std::printf("read bandwidth: %.0f GB/s; percentages are of it\n", read);
+    run_weight_only(context, weight_only, [&](const GpuRow& row) { report.add(row, read); });
+  }
   const auto run_casts = [&](bool exhaustive) {
     const auto cases = cast_cases(exhaustive);
     const std::filesystem::path folder =
@@ -155,15 +170,36 @@ int run(const std::vector<std::string>& only, bool wants_times, const std::strin
 }  // namespace anybit::bench
 
 int main(int argc, char** argv) {
+  using anybit::bench::WeightOnlyOptions;
   std::vector<std::string> only;
   bool wants_times = true;
   std::string json_path, wanted_case;
+  WeightOnlyOptions weight_only;
   for (int i = 1; i < argc; ++i) {
     const std::string argument = argv[i];
     if (argument == "--no-times") {
       wants_times = false;
     } else if (argument == "--only" && i + 1 < argc) {
       only.emplace_back(argv[++i]);
+    } else if (argument == "--format" && i + 1 < argc) {
+      weight_only.schemes.emplace_back(argv[++i]);
+    } else if (argument == "--shape" && i + 2 < argc) {
+      weight_only.shapes.emplace_back(std::atoll(argv[i + 2]), std::atoll(argv[i + 1]));
+      i += 2;
+    } else if (argument == "-m" && i + 1 < argc) {
+      weight_only.ms.push_back(std::atoll(argv[++i]));
+    } else if (argument == "--schedule" && i + 1 < argc) {
+      weight_only.wants_sweep = true;
+      weight_only.schedule = argv[++i];
+    } else if (argument == "--rows" && i + 1 < argc) {
+      weight_only.tile_rows.push_back(std::atoll(argv[++i]));
+    } else if (argument == "--top" && i + 1 < argc) {
+      weight_only.wants_sweep = true;
+      weight_only.top = std::atoll(argv[++i]);
+    } else if (argument == "--sweep") {
+      weight_only.wants_sweep = true;
+    } else if (argument == "--no-checks") {
+      weight_only.wants_checks = false;
     } else if (argument == "--case" && i + 1 < argc) {
       wanted_case = argv[++i];
     } else if (argument == "--json" && i + 1 < argc) {
@@ -171,9 +207,13 @@ int main(int argc, char** argv) {
     } else {
       std::fprintf(stderr,
                    "usage: gpu_check [--only PART]... [--case NAME] [--no-times] [--json FILE]\n"
-                   "PART: header, casts, memory, matmul, cast-times\n");
+                   "PART: header, casts, memory, matmul, wgmma, cast-times, weight-only\n"
+                   "weight-only: [--format SCHEME]... [--shape N K]... [-m M]... [--sweep] "
+                   "[--top N] [--schedule TEXT] [--rows N] "
+                   "[--no-checks]\n");
       return 2;
     }
   }
-  return anybit::bench::run(only, wants_times, json_path, wanted_case);
+  weight_only.wants_times = wants_times;
+  return anybit::bench::run(only, wants_times, json_path, wanted_case, weight_only);
 }

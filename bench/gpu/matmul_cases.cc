@@ -1,24 +1,37 @@
 // Dense matrix products on the tensor cores.
 #include <cmath>
+#include <map>
 
 #include "anybit/base/philox.h"
 #include "anybit/kernel/matmul/dense_program.h"
+#include "anybit/kernel/matmul/wgmma_program.h"
 #include "gpu_case.h"
 
 namespace anybit::bench {
 namespace {
 
-GpuCase dense_case(int64_t m, int64_t n, int64_t k, const kernel::DenseSchedule& schedule) {
-  GpuCase c{fmt::format("dense f16 mma, m={} n={} k={}, tile {}x{}x{}, {} warps, {} stages", m, n,
-                        k, schedule.tile_m, schedule.tile_n, schedule.tile_k, schedule.num_warps,
-                        schedule.num_stages),
-            kernel::dense_matmul_program(numeric::kF16, schedule),
+/// f16 operands [rows, k]; the last that was asked for is kept, for cases follow each other.
+std::vector<std::byte> operand(int64_t rows, int64_t k, uint64_t seed) {
+  static std::map<uint64_t, std::pair<int64_t, std::vector<std::byte>>> kept;
+  auto& [count, bytes] = kept[seed];
+  if (count != rows * k) {
+    count = rows * k;
+    bytes = bytes_of(random_halves(count, seed));
+  }
+  return bytes;
+}
+
+/// c[m, n] = a[m, k] . b[n, k]^T by a program with the parameters a, b, c, m, n, k.
+GpuCase product_case(std::string name, Result<vm::Program> program, int64_t m, int64_t n,
+                     int64_t k) {
+  GpuCase c{std::move(name),
+            std::move(program),
             {},
             {},
             2 * (m * k + n * k + m * n),
             2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k)};
-  c.arguments = {input_buffer(bytes_of(random_halves(m * k, 12))),
-                 input_buffer(bytes_of(random_halves(n * k, 13))),
+  c.arguments = {input_buffer(operand(m, k, 12)),
+                 input_buffer(operand(n, k, 13)),
                  output_buffer(2 * m * n),
                  scalar_i32(m),
                  scalar_i32(n),
@@ -54,6 +67,26 @@ GpuCase dense_case(int64_t m, int64_t n, int64_t k, const kernel::DenseSchedule&
   return c;
 }
 
+GpuCase dense_case(int64_t m, int64_t n, int64_t k, const kernel::DenseSchedule& schedule) {
+  return product_case(
+      fmt::format("dense f16 mma, m={} n={} k={}, tile {}x{}x{}, {} warps, {} stages", m, n, k,
+                  schedule.tile_m, schedule.tile_n, schedule.tile_k, schedule.num_warps,
+                  schedule.num_stages),
+      kernel::dense_matmul_program(numeric::kF16, schedule), m, n, k);
+}
+
+constexpr int64_t kMultiprocessors = 132;  // Of the H100 and H200 SXM.
+
+GpuCase wgmma_case(int64_t m, int64_t n, int64_t k, const kernel::WgmmaSchedule& schedule) {
+  GpuCase c = product_case(
+      fmt::format("dense f16 wgmma, m={} n={} k={}, tile {}x{}x{}, {} stages, groups of {}", m, n,
+                  k, schedule.tile_m(), schedule.tile_n, schedule.tile_k, schedule.num_stages,
+                  schedule.group_m),
+      kernel::wgmma_matmul_program(numeric::kF16, schedule), m, n, k);
+  c.arguments.push_back(scalar_i32(kMultiprocessors));
+  return c;
+}
+
 }  // namespace
 
 std::vector<std::function<GpuCase()>> matmul_cases() {
@@ -76,6 +109,23 @@ std::vector<std::function<GpuCase()>> matmul_cases() {
       [] {
         return dense_case(17, 72, 96, {64, 64, 32, 3, 4});
       },
+  };
+}
+
+std::vector<std::function<GpuCase()>> wgmma_cases() {
+  const auto large = [](const kernel::WgmmaSchedule& schedule) {
+    return [schedule] { return wgmma_case(8192, 8192, 8192, schedule); };
+  };
+  return {
+      [] { return wgmma_case(17, 72, 96, {}); },
+      [] { return wgmma_case(1000, 1000, 1032, {}); },
+      large({.group_m = 16}),
+      large({.group_m = 8}),
+      large({.group_m = 32}),
+      large({.num_stages = 3}),
+      large({.tile_n = 192, .num_stages = 4}),
+      large({.tile_n = 128, .num_stages = 5}),
+      [] { return wgmma_case(4096, 4096, 4096, {}); },
   };
 }
 

@@ -14,6 +14,7 @@
 #include "anybit/kernel/hadamard/hadamard_program.h"
 #include "anybit/kernel/histogram/histogram_program.h"
 #include "anybit/kernel/matmul/dense_program.h"
+#include "anybit/kernel/matmul/wgmma_program.h"
 #include "anybit/kernel/norm/rms_norm_program.h"
 #include "anybit/kernel/quantize/group_quantize_program.h"
 #include "anybit/kernel/reduce/sum_program.h"
@@ -75,7 +76,8 @@ using Argument = std::variant<Memory, int32_t, float>;
 std::vector<Memory> run_both(const Result<Program>& program, const std::vector<Argument>& given) {
   EXPECT_TRUE(program.has_value()) << program.error().message;
   std::vector<std::vector<Memory>> results;
-  for (const Backend backend : {Backend::kReference, Backend::kEmulated}) {
+  for (const Backend backend :
+       {Backend::kReference, Backend::kEmulated}) {
     std::vector<Memory> memories;
     for (const Argument& argument : given) {
       if (argument.index() == 0) memories.push_back(std::get<Memory>(argument));
@@ -189,24 +191,41 @@ TEST(Kernels, GroupQuantization) {
   }
 }
 
+/// c[m, n] = a[m, k] . b[n, k]^T, the first three of `buffers`, in f16.
+void expect_product(std::vector<Memory>& buffers, int32_t m, int32_t n, int32_t k) {
+  for (int32_t i = 0; i < m; ++i) {
+    for (int32_t j = 0; j < n; ++j) {
+      double sum = 0, magnitude = 0;
+      for (int32_t p = 0; p < k; ++p) {
+        const double term = numeric::decode(numeric::kF16, buffers[0].as<uint16_t>()[i * k + p]) *
+                            numeric::decode(numeric::kF16, buffers[1].as<uint16_t>()[j * k + p]);
+        sum += term;
+        magnitude += std::abs(term);
+      }
+      ASSERT_NEAR(numeric::decode(numeric::kF16, buffers[2].as<uint16_t>()[i * n + j]), sum,
+                  std::abs(sum) * 0x1p-11 + magnitude * k * 0x1p-24)
+          << i << ", " << j;
+    }
+  }
+}
+
 TEST(Kernels, DenseProductOfRaggedSizes) {
   const int32_t m = 17, n = 72, k = 96;
   auto out = run_both(kernel::dense_matmul_program(numeric::kF16, {64, 64, 32, 3, 4}),
                       {halves(static_cast<size_t>(m) * k, 11),
                        halves(static_cast<size_t>(n) * k, 12), Memory(size_t{2} * m * n), m, n, k});
-  for (int32_t i = 0; i < m; ++i) {
-    for (int32_t j = 0; j < n; ++j) {
-      double sum = 0, magnitude = 0;
-      for (int32_t p = 0; p < k; ++p) {
-        const double term = numeric::decode(numeric::kF16, out[0].as<uint16_t>()[i * k + p]) *
-                            numeric::decode(numeric::kF16, out[1].as<uint16_t>()[j * k + p]);
-        sum += term;
-        magnitude += std::abs(term);
-      }
-      ASSERT_NEAR(numeric::decode(numeric::kF16, out[2].as<uint16_t>()[i * n + j]), sum,
-                  std::abs(sum) * 0x1p-11 + magnitude * k * 0x1p-24);
-    }
-  }
+  expect_product(out, m, n, k);
+}
+
+TEST(Kernels, WgmmaProductOfRaggedSizes) {
+  const int32_t m = 200, n = 72, k = 104, max_ctas = 3;
+  const kernel::WgmmaSchedule schedule = {
+      .num_consumers = 2, .tile_n = 64, .tile_k = 32, .num_stages = 3, .group_m = 3};
+  auto out =
+      run_both(kernel::wgmma_matmul_program(numeric::kF16, schedule),
+               {halves(static_cast<size_t>(m) * k, 13), halves(static_cast<size_t>(n) * k, 14),
+                Memory(size_t{2} * m * n), m, n, k, max_ctas});
+  expect_product(out, m, n, k);
 }
 
 }  // namespace

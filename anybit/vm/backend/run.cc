@@ -167,6 +167,7 @@ Status launch_emulated(const EmulatedKernel& kernel, const cuda::EmittedKernel& 
                        std::string* printed) {
   EmulatedLaunch launch;
   ANYBIT_ASSIGN(launch.grid, grid_of(program, arguments));
+  launch.cluster = emitted.cluster;
   launch.block_threads = emitted.threads_per_cta;
   launch.shared_bytes = static_cast<int>(emitted.shared_bytes);
   launch.printed = printed;

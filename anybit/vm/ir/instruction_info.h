@@ -18,7 +18,8 @@ struct OperandInfo {
   std::string_view name;
   MemorySpace space = MemorySpace::kRegister;
   bool is_optional = false;
-  bool is_barrier = false;  // A tile of barriers; elsewhere those are refused.
+  bool is_barrier = false;     // A tile of barriers; elsewhere those are refused.
+  bool may_be_shared = false;  // A register tile or a shared one.
 };
 
 enum class AttributeKind : uint8_t {
@@ -57,7 +58,8 @@ enum class ResultKind : uint8_t { kNone, kAlways, kOptional };
 struct InstructionView {
   const Program& program;
   const Instruction& instruction;
-  int64_t num_threads;  // Of the threads that execute it.
+  int64_t num_threads;       // Of the threads that execute it.
+  int64_t first_thread = 0;  // Of the CTA.
 
   bool has_operand(size_t i) const {
     return i < instruction.operands.size() && instruction.operands[i] != kNoValue;

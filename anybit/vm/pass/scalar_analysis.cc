@@ -169,6 +169,7 @@ int64_t ScalarAnalysis::divisor(const Expr& wide) const {
 
 ScalarRange ScalarAnalysis::variable_range(VariableId id) const {
   const Variable& variable = *variables_[id];
+  if (id == kClusterRank) return {0, kMaxClusterSize - 1};
   if (variable.role == VariableRole::kBuiltin) {
     return {id < kGridX ? 0 : 1, id < kGridX ? INT32_MAX - 1 : INT32_MAX};
   }

@@ -8,6 +8,7 @@
 
 #include "anybit/layout/bank_conflicts.h"
 #include "anybit/vm/ir/instruction_info.h"
+#include "anybit/vm/ir/wgmma.h"
 
 namespace anybit::vm {
 
@@ -15,8 +16,8 @@ using layout::Swizzle;
 
 namespace {
 
-constexpr int64_t kAlignment = 128;       // Bytes; of every allocation.
-constexpr int64_t kBulkAlignment = 1024;  // Of those under a swizzle of the TMA: its period.
+constexpr int64_t kAlignment = 128;  // Bytes; of every allocation, at least.
+constexpr int64_t kPeriod = 1024;    // Of those that bulk copies and wgmma use: of swizzles.
 
 std::vector<int64_t> row_major(const std::vector<int64_t>& shape) {
   std::vector<int64_t> strides(shape.size(), 1);
@@ -84,7 +85,9 @@ class Planner {
       }
       case Opcode::kLoadShared: note(instruction.operands[0], instruction.result); return {};
       case Opcode::kStoreShared: note(instruction.operands[0], instruction.operands[1]); return {};
+      case Opcode::kWgmma: return require(instruction);
       case Opcode::kCopyBulk: bulk_.insert(plan_.view(instruction.operands[0]).storage); return {};
+      case Opcode::kStoreBulk: bulk_.insert(plan_.view(instruction.operands[1]).storage); return {};
       default: return {};
     }
   }
@@ -176,9 +179,42 @@ class Planner {
     accesses_[view.storage].push_back({&*program_.type_of(tile).register_layout, view.strides});
   }
 
+  /// Operands of wgmma lie as the tensor cores read them.
+  Status require(const Instruction& instruction) {
+    const InstructionView view{program_, instruction, program_.num_threads()};
+    ANYBIT_ASSIGN(const WgmmaPlan wgmma,
+                  plan_wgmma(view, *view.operand(kWgmmaSum).register_layout));
+    for (const size_t i : {kWgmmaA, kWgmmaB}) {
+      if (view.operand(i).space != MemorySpace::kShared) continue;
+      const ValueId id = instruction.operands[i];
+      const Result<WgmmaOperand> operand = shared_wgmma_operand(view, wgmma, i, plan_.view(id));
+      if (!operand) {
+        return with_context(operand.error(), fmt::format("wgmma: %{}", program_.values[id].name));
+      }
+      ANYBIT_TRY(require(plan_.view(id).storage, *operand));
+    }
+    return {};
+  }
+
+  Status require(ValueId storage, const WgmmaOperand& operand) {
+    const auto [known, is_new] = required_.emplace(storage, operand);
+    const bool is_annotated = program_.type_of(storage).shared_layout.has_value();
+    const layout::Swizzle& found =
+        is_annotated ? plan_.view(storage).swizzle : known->second.swizzle;
+    if (found == operand.swizzle) return {};
+    return fail(ErrorCode::kUnsupported,
+                "wgmma needs swizzle({}, {}, {}) of %{}, found swizzle({}, {}, {})",
+                operand.swizzle.base, operand.swizzle.bits, operand.swizzle.shift,
+                program_.values[storage].name, found.base, found.bits, found.shift);
+  }
+
   void choose(ValueId id) {
     const TensorType& type = program_.type_of(id);
     if (type.shared_layout || type.element == kBarrierElement) return;
+    if (const auto required = required_.find(id); required != required_.end()) {
+      plan_.views[id].swizzle = required->second.swizzle;
+      return;
+    }
     if (bulk_.contains(id)) {
       plan_.views[id].swizzle =
           bulk_swizzle(bulk_span_bytes(type.shape, type.element.bits), type.element.bits);
@@ -199,12 +235,16 @@ class Planner {
     return (elements * type.element.bits + 7) / 8;
   }
 
+  int64_t alignment_of(ValueId id) const {
+    const bool is_periodic = bulk_.contains(id) || required_.contains(id);
+    return is_periodic ? kPeriod : kAlignment;
+  }
+
   /// First fit in program order among allocations that live at the same time.
   void place() {
     std::vector<ValueId> placed;
     for (const ValueId id : allocations_) {
       const int64_t size = size_bytes(id);
-      const int64_t alignment = bulk_.contains(id) ? kBulkAlignment : kAlignment;
       std::vector<std::pair<int64_t, int64_t>> taken;
       for (const ValueId other : placed) {
         const Life &a = lives_[id], &b = lives_[other];
@@ -213,6 +253,7 @@ class Planner {
                            plan_.view(other).byte_offset + size_bytes(other));
       }
       std::sort(taken.begin(), taken.end());
+      const int64_t alignment = alignment_of(id);
       int64_t offset = 0;
       for (const auto& [begin, end] : taken) {
         if (offset + size <= begin) break;
@@ -231,10 +272,18 @@ class Planner {
   std::map<ValueId, Life> lives_;
   std::set<ValueId> bulk_;  // Allocations that bulk copies use.
   std::map<ValueId, std::vector<layout::TileTraffic>> accesses_;
+  std::map<ValueId, WgmmaOperand> required_;  // Of allocations.
   int64_t position_ = 0;
 };
 
 }  // namespace
+
+Result<WgmmaOperand> shared_wgmma_operand(const InstructionView& view, const WgmmaPlan& plan,
+                                          size_t operand, const SharedView& shared) {
+  const bool is_a = operand == kWgmmaA;
+  return wgmma_operand(*plan.atom, shared.strides[is_a ? 0 : 1], shared.strides[is_a ? 1 : 0],
+                       is_a ? kWgmmaRows : plan.n, view.operand(kWgmmaB).shape[0]);
+}
 
 int bulk_span_bytes(const std::vector<int64_t>& shape, int bits) {
   const int64_t row_bytes = shape.back() * bits / 8;

@@ -8,6 +8,7 @@
 #include "anybit/base/result.h"
 #include "anybit/layout/shared_layout.h"
 #include "anybit/vm/ir/program.h"
+#include "anybit/vm/ir/wgmma.h"
 #include "anybit/vm/pass/scalar_analysis.h"
 
 namespace anybit::vm {
@@ -16,7 +17,7 @@ namespace anybit::vm {
 /// swizzle(sum of offsets + sum of x_d * strides[d]) of an allocation.
 struct SharedView {
   ValueId storage = kNoValue;  // The alloc_shared.
-  int64_t byte_offset = 0;     // Of the allocation; a multiple of 128, of 1024 if bulk-copied.
+  int64_t byte_offset = 0;     // Of the allocation; a multiple of 128, or of its swizzle's period.
   std::vector<int64_t> strides = {};
   std::vector<std::pair<Expr, int64_t>> offsets = {};  // Expression and its weight in elements.
   layout::Swizzle swizzle = {};
@@ -28,6 +29,10 @@ struct SharedPlan {
 
   const SharedView& view(ValueId id) const { return views[static_cast<size_t>(id)]; }
 };
+
+/// Operand a or b of a wgmma in shared memory. Errors: as wgmma_operand().
+Result<WgmmaOperand> shared_wgmma_operand(const InstructionView& view, const WgmmaPlan& plan,
+                                          size_t operand, const SharedView& shared);
 
 /// How a tile of `shape` lies in shared memory where bulk copies and wgmma use it: row-major, under
 /// the swizzle of the tensor memory accelerator (TMA) that its rows fill, of 128, 64 or 32 bytes;
@@ -44,10 +49,11 @@ layout::Swizzle bulk_swizzle(int span_bytes, int bits);
 Result<int> bulk_box_span(const SharedView& view, const std::vector<int64_t>& shape, int bits);
 
 /// Plans the shared memory of a program. Annotated layouts stay; tiles that bulk copies use are
-/// laid out as bulk_span_bytes says; others are row-major with the swizzle that costs the fewest
-/// bank conflicts over all accesses of the tile (the first of equals: none, then the fewest bits).
-/// Pre: verify(program, kWithLayouts) passes.
-/// Errors: kUnsupported for layouts, reshapes and slices that strides cannot express.
+/// laid out as bulk_span_bytes says, operands of wgmma as wgmma_operand(); others are row-major
+/// with the swizzle that costs the fewest bank conflicts over all accesses of the tile (the first
+/// of equals: none, then the fewest bits). Pre: verify(program, kWithLayouts) passes. Errors:
+/// kUnsupported for operands of wgmma in other lines than wgmma_operand() takes, and for layouts,
+/// reshapes and slices that strides cannot express.
 Result<SharedPlan> plan_shared_memory(const Program& program);
 
 }  // namespace anybit::vm

@@ -71,7 +71,8 @@ std::string instruction_text(Opcode opcode) {
   std::string text = fmt::format("### {}\n\n{}\n\n```\n{}\n```\n\n", info.name, info.summary,
                                  signature_text(info, is_named_by_operator));
   for (const OperandInfo& operand : info.operands) {
-    text += fmt::format("- `%{}`: {} tile{}\n", operand.name, memory_space_name(operand.space),
+    text += fmt::format("- `%{}`: {}{} tile{}\n", operand.name, memory_space_name(operand.space),
+                        operand.may_be_shared ? " or shared" : "",
                         operand.is_optional ? ", optional" : "");
   }
   for (const AttributeInfo& attribute : info.attributes) {

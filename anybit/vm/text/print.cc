@@ -188,9 +188,10 @@ class ProgramPrinter {
       const Variable& variable = program_.variables[id];
       parameters.push_back(fmt::format("{}: {}", variable.name, scalar_type_name(variable.type)));
     }
-    text_ +=
-        fmt::format("kernel {}({}) grid {} warps {}", program_.name, fmt::join(parameters, ", "),
-                    list_text(program_.grid, program_), program_.num_warps);
+    text_ += fmt::format("kernel {}({}) grid {}{} warps {}", program_.name,
+                         fmt::join(parameters, ", "), list_text(program_.grid, program_),
+                         program_.cluster.empty() ? "" : " cluster " + shape_text(program_.cluster),
+                         program_.num_warps);
     print_block(program_.body);
     text_ += '\n';
     return std::move(text_);
@@ -272,7 +273,9 @@ std::string print_statement_head(const Statement& s, const Program& program) {
     case StatementKind::kIf: return fmt::format("if {}", value());
     case StatementKind::kBreak: return "break";
     case StatementKind::kThreads:
-      return fmt::format("threads({}, {})", s.first_thread, s.num_threads);
+      return fmt::format(
+          "threads({}, {}){}", s.first_thread, s.num_threads,
+          s.num_registers == 0 ? "" : fmt::format(" registers({})", s.num_registers));
   }
   return "";
 }

@@ -161,6 +161,10 @@ constexpr const char* kHopperCalls = R"(
   mbarrier_expect_tx(s, 32); w += mbarrier_test(s, 0); mbarrier_wait(s, 1); mbarrier_invalidate(s);
   fence_proxy_async(); bulk_copy_g2s(s, p, 64, s); bulk_copy_s2g(p, s, 64);
   tensor_copy_g2s_2d(s, &map, i, j, s); tensor_copy_s2g_2d(&map, i, j, s); tensor_prefetch(&map);
+  tensor_copy_g2s_1d(s, &map, i, s); tensor_copy_s2g_1d(&map, i, s);
+  tensor_copy_g2s_3d(s, &map, i, j, i, s); tensor_copy_s2g_3d(&map, i, j, i, s);
+  tensor_copy_g2s_4d(s, &map, i, j, i, j, s); tensor_copy_s2g_4d(&map, i, j, i, j, s);
+  tensor_copy_g2s_5d(s, &map, i, j, i, j, i, s); tensor_copy_s2g_5d(&map, i, j, i, j, i, s);
   bulk_commit(); bulk_wait_read<1>(); bulk_wait<0>(); cluster_arrive(); cluster_wait();
   cluster_sync(); w += cluster_rank() + cluster_blocks(); setmaxnreg_inc<232>();
   setmaxnreg_dec<40>(); pin(x); pin(w);
@@ -205,8 +209,8 @@ TEST(DeviceCompile, WgmmaOfEveryNCompiles) {
   ANYBIT_NEEDS_NVRTC();
   std::string kernels;
   for (int n = 8; n <= 256; n += 8) {
-    std::string calls = "float d[" + std::to_string(n / 2) + "]; wgmma_fence();\n";
-    calls += "for (int k = 0; k < " + std::to_string(n / 2) + "; ++k) d[k] = q[k];\n";
+    std::string calls = "u32 d[" + std::to_string(n / 2) + "]; wgmma_fence();\n";
+    calls += "for (int k = 0; k < " + std::to_string(n / 2) + "; ++k) d[k] = p[k];\n";
     const std::string size = std::to_string(n);
     for (const char* type : {"f16", "bf16"}) {
       calls += "wgmma_" + std::string(type) + "<" + size + ", 0, 1>(d, l, l + 1, true);\n";
@@ -217,7 +221,7 @@ TEST(DeviceCompile, WgmmaOfEveryNCompiles) {
       calls += "wgmma_" + std::string(type) + "_rs<" + size + ">(d, o, l, w > 1);\n";
     }
     calls += "wgmma_commit(); wgmma_wait<0>();\n";
-    calls += "for (int k = 0; k < " + size + " / 2; ++k) q[k] = d[k];\n";
+    calls += "for (int k = 0; k < " + size + " / 2; ++k) p[k] = d[k];\n";
     if (n % 64 == 8 || n == 256) kernels += kernel_of("wgmma" + size, calls);
   }
   kernels = "namespace ab {\n" + kernels + "}\n";

@@ -339,8 +339,8 @@ AB_KERNEL AB_LAUNCH_BOUNDS(128) check(const ab::u32* in, ab::u32* out) {{
   }}
   ab::fence_proxy_async();
   ab::sync_cta();
-  float d[32], e[32];
-  for (int i = 0; i < 32; ++i) d[i] = 0.0f, e[i] = 1.0f;
+  ab::u32 d[32], e[32];
+  for (int i = 0; i < 32; ++i) d[i] = 0, e[i] = ab::float_bits(1.0f);
   const ab::u64 a = descriptor({a_major}, s), b = descriptor({b_major}, s + 8192);
   ab::wgmma_fence();
   ab::wgmma_{type}<64, {a_major}, {b_major}>(d, a, b, false);
@@ -350,8 +350,8 @@ AB_KERNEL AB_LAUNCH_BOUNDS(128) check(const ab::u32* in, ab::u32* out) {{
   ab::wgmma_wait<0>();
   for (int i = 0; i < 32; ++i) ab::pin(d[i]), ab::pin(e[i]);
   for (int i = 0; i < 32; ++i) {{
-    out[64 * t + i] = ab::float_bits(d[i]);
-    out[64 * t + 32 + i] = ab::float_bits(e[i]);
+    out[64 * t + i] = d[i];
+    out[64 * t + 32 + i] = e[i];
   }}
 }}
 )";

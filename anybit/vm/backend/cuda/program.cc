@@ -110,6 +110,11 @@ Result<CudaProgram::Launch> CudaProgram::prepare(std::span<const CudaArgument> a
       return fail(ErrorCode::kInvalidArgument, "{}: grid extent {} is {}, expected a positive one",
                   emitted_.name, d, extent.integer);
     }
+    if (extent.integer % emitted_.cluster[d] != 0) {
+      return fail(ErrorCode::kInvalidArgument,
+                  "{}: grid extent {} is {}, expected a multiple of the cluster's {}",
+                  emitted_.name, d, extent.integer, emitted_.cluster[d]);
+    }
     *extents[d] = static_cast<uint32_t>(extent.integer);
   }
   launch.shape.cta.x = static_cast<uint32_t>(emitted_.threads_per_cta);

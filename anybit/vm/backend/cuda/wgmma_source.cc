@@ -34,7 +34,7 @@ std::string function_text(const Variant& variant) {
   const int count = n / 2;  // Words of d a thread.
   std::string outputs;
   for (int i = 0; i < count; ++i) {
-    outputs += fmt::format("{}\"+f\"(d[{}])", i > 0 ? ", " : "", i);
+    outputs += fmt::format("{}\"+r\"(d[{}])", i > 0 ? ", " : "", i);
   }
   const int b = count + (registers ? 4 : 1);
   const std::string a_place = registers ? places(count, 4) : fmt::format("%{}", count);
@@ -49,7 +49,7 @@ std::string function_text(const Variant& variant) {
   }
   return fmt::format(
       "template <int kN{majors}>\n"
-      "AB_FN typename OnlyIf<kN == {n}>::Type wgmma_{name}{suffix}(float* d, {a_type} a, u64 b,"
+      "AB_FN typename OnlyIf<kN == {n}>::Type wgmma_{name}{suffix}(u32* d, {a_type} a, u64 b,"
       " bool accumulate) {{\n"
       "  asm volatile(\"{{.reg .pred p; setp.ne.b32 p, %{p}, 0; wgmma.mma_async.sync.aligned."
       "m64n{n}k{k}.f32.{name}.{name} {d}, {a}, %{b}, p, 1, 1{major_places};}}\"\n"

@@ -439,7 +439,7 @@ void check_wgmma(int swizzle, bool registers) {
     if (mn_major && chunks == 1) std::swap(line_stride, along_stride);
     return ab::descriptor_bits(address, along_stride, line_stride, swizzle);
   };
-  std::vector<std::array<float, kN / 2>> d(128);
+  std::vector<std::array<u32, kN / 2>> d(128);
   const Status status = run({.block_threads = 128, .shared_bytes = 16384}, [&] {
     const u32 s = ab::shared_base(), t = ab::thread();
     for (u32 i = t; i < 64 * 16; i += 128) {
@@ -452,8 +452,8 @@ void check_wgmma(int swizzle, bool registers) {
     }
     ab::fence_proxy_async();
     ab::sync_cta();
-    float* own = d[t].data();
-    for (u32 i = 0; i < kN / 2; ++i) own[i] = 1;
+    u32* own = d[t].data();
+    for (u32 i = 0; i < kN / 2; ++i) own[i] = ab::float_bits(1);
     const u64 da = descriptor(kAMajor, 64, s), db = descriptor(kBMajor, kN, s + kBOffset);
     ab::wgmma_fence();
     if (registers) {
@@ -475,7 +475,8 @@ void check_wgmma(int swizzle, bool registers) {
       const u32 row = t / 32 * 16 + t % 32 / 4 + i / 2 % 2 * 8, n = i / 4 * 8 + t % 4 * 2 + i % 2;
       float sum = 1;
       for (u32 k = 0; k < 16; ++k) sum += a(row, k) * b(k, n);
-      ASSERT_EQ(d[t][i], sum) << "thread " << t << " element " << i << " swizzle " << swizzle;
+      ASSERT_EQ(ab::bits_float(d[t][i]), sum)
+          << "thread " << t << " element " << i << " swizzle " << swizzle;
     }
   }
 }

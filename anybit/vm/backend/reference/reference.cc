@@ -140,7 +140,9 @@ class CtaRunner {
   Result<Flow> run_instruction(const Statement& s) {
     execution_.place = launch_.places.at(&s);
     const InstructionView view{launch_.program, s.instruction, execution_.num_threads};
-    if (Status status = execute(execution_, view); !status) {
+    Status status = reference::check_wgmma_registers(execution_, view);
+    if (status) status = execute(execution_, view);
+    if (!status) {
       return located(s, instruction_name(s.instruction), status.error());
     }
     return Flow::kNext;
@@ -228,6 +230,11 @@ Status prepare(Launch& launch, std::span<const LaunchArgument> arguments) {
     if (launch.grid[d] < 0 || launch.grid[d] > INT32_MAX) {
       return fail(ErrorCode::kInvalidArgument, "{}: a grid of {} CTAs in dimension {}",
                   program.name, launch.grid[d], d);
+    }
+    if (d < program.cluster.size() && launch.grid[d] % program.cluster[d] != 0) {
+      return fail(ErrorCode::kInvalidArgument,
+                  "{}: a grid of {} CTAs in dimension {} is no multiple of the cluster's {}",
+                  program.name, launch.grid[d], d, program.cluster[d]);
     }
   }
   for (const Value& value : program.values) {

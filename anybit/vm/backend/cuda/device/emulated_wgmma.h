@@ -49,7 +49,7 @@ AB_FN float descriptor_element(u64 descriptor, bool mn_major, u32 row, u32 k) {
 }
 
 struct WgmmaOperand {
-  float* d;
+  u32* d;
   const u32* a_registers;  // Null: from the descriptor.
   u64 a, b;
   bool accumulate;
@@ -79,12 +79,12 @@ AB_FN void run_wgmma(void** threads, u32) {
     for (u32 n = 0; n < kN; ++n) b[n][k] = descriptor_element<kType>(first.b, kBMajor, n, k);
   }
   for (u32 t = 0; t < 128; ++t) {
-    float* d = static_cast<WgmmaOperand*>(threads[t])->d;
+    u32* d = static_cast<WgmmaOperand*>(threads[t])->d;
     for (u32 i = 0; i < kN / 2; ++i) {
       const u32 row = t / 32 * 16 + t % 32 / 4 + i / 2 % 2 * 8;
       const u32 column = i / 4 * 8 + 2 * (t % 4) + i % 2;
-      d[i] =
-          anybit::vm::exact::mma_dot(first.accumulate ? d[i] : 0.0f, a[row], 1, b[column], 1, kK);
+      const float before = first.accumulate ? bits_float(d[i]) : 0.0f;
+      d[i] = float_bits(anybit::vm::exact::mma_dot(before, a[row], 1, b[column], 1, kK));
     }
   }
 }
@@ -96,35 +96,35 @@ AB_FN void wgmma(const char* name, WgmmaOperand operand) {
 }
 
 template <int kN, int kAMajor, int kBMajor>
-AB_FN void wgmma_f16(float* d, u64 a, u64 b, bool accumulate) {
+AB_FN void wgmma_f16(u32* d, u64 a, u64 b, bool accumulate) {
   wgmma<kN, kMmaF16, kAMajor, kBMajor>("wgmma_f16", {d, nullptr, a, b, accumulate});
 }
 template <int kN, int kBMajor>
-AB_FN void wgmma_f16_rs(float* d, const u32* a, u64 b, bool accumulate) {
+AB_FN void wgmma_f16_rs(u32* d, const u32* a, u64 b, bool accumulate) {
   wgmma<kN, kMmaF16, 0, kBMajor>("wgmma_f16_rs", {d, a, 0, b, accumulate});
 }
 template <int kN, int kAMajor, int kBMajor>
-AB_FN void wgmma_bf16(float* d, u64 a, u64 b, bool accumulate) {
+AB_FN void wgmma_bf16(u32* d, u64 a, u64 b, bool accumulate) {
   wgmma<kN, kMmaBf16, kAMajor, kBMajor>("wgmma_bf16", {d, nullptr, a, b, accumulate});
 }
 template <int kN, int kBMajor>
-AB_FN void wgmma_bf16_rs(float* d, const u32* a, u64 b, bool accumulate) {
+AB_FN void wgmma_bf16_rs(u32* d, const u32* a, u64 b, bool accumulate) {
   wgmma<kN, kMmaBf16, 0, kBMajor>("wgmma_bf16_rs", {d, a, 0, b, accumulate});
 }
 template <int kN>
-AB_FN void wgmma_e4m3(float* d, u64 a, u64 b, bool accumulate) {
+AB_FN void wgmma_e4m3(u32* d, u64 a, u64 b, bool accumulate) {
   wgmma<kN, kMmaE4m3, 0, 0>("wgmma_e4m3", {d, nullptr, a, b, accumulate});
 }
 template <int kN>
-AB_FN void wgmma_e4m3_rs(float* d, const u32* a, u64 b, bool accumulate) {
+AB_FN void wgmma_e4m3_rs(u32* d, const u32* a, u64 b, bool accumulate) {
   wgmma<kN, kMmaE4m3, 0, 0>("wgmma_e4m3_rs", {d, a, 0, b, accumulate});
 }
 template <int kN>
-AB_FN void wgmma_e5m2(float* d, u64 a, u64 b, bool accumulate) {
+AB_FN void wgmma_e5m2(u32* d, u64 a, u64 b, bool accumulate) {
   wgmma<kN, kMmaE5m2, 0, 0>("wgmma_e5m2", {d, nullptr, a, b, accumulate});
 }
 template <int kN>
-AB_FN void wgmma_e5m2_rs(float* d, const u32* a, u64 b, bool accumulate) {
+AB_FN void wgmma_e5m2_rs(u32* d, const u32* a, u64 b, bool accumulate) {
   wgmma<kN, kMmaE5m2, 0, 0>("wgmma_e5m2_rs", {d, a, 0, b, accumulate});
 }
 

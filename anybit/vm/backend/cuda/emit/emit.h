@@ -3,6 +3,7 @@
 // emulation does.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -47,7 +48,8 @@ struct EmittedKernel {
   std::string name;
   std::string source;  // #include "device.h", device functions, one extern "C" kernel.
   int threads_per_cta = 0;
-  int64_t shared_bytes = 0;  // Dynamic shared memory.
+  int64_t shared_bytes = 0;                // Dynamic shared memory.
+  std::array<int, 3> cluster = {1, 1, 1};  // CTAs; they divide the grid.
   std::vector<ScalarType> parameters;
   std::vector<Expr> grid;                       // Of parameters.
   std::vector<TensorMapParameter> tensor_maps;  // In the order of the kernel's last parameters.

@@ -1,4 +1,4 @@
-// view, convert_layout, reshape, permute, assign: the same bits or elements elsewhere.
+// view, convert_layout, reshape, permute, slice, assign: the same bits or elements elsewhere.
 #include "anybit/vm/backend/reference/internal/execution.h"
 
 namespace anybit::vm::reference {
@@ -56,6 +56,16 @@ Status execute_permute(Execution& execution, const InstructionView& view) {
     std::vector<int64_t> source(from.size());
     for (size_t d = 0; d < dims.size(); ++d) source[dims[d]] = coords[d];
     return layout::ravel(layout::Dims(source), layout::Dims(from));
+  });
+}
+
+Status execute_slice(Execution& execution, const InstructionView& view) {
+  const auto& offset = view.attribute<std::vector<int64_t>>(0);
+  const std::vector<int64_t>&from = view.operand(0).shape, &to = view.result().shape;
+  return keep_in_threads(execution, view, [&](int64_t linear) {
+    std::vector<int64_t> coords = coordinates_of(to, linear);
+    for (size_t d = 0; d < coords.size(); ++d) coords[d] += offset[d];
+    return layout::ravel(layout::Dims(coords), layout::Dims(from));
   });
 }
 

@@ -10,11 +10,16 @@ Execution::Execution(Launch& launch, std::span<const int64_t> block)
       block_(block.begin(), block.end()),
       variables_(launch.program.variables.size()),
       values_(launch.program.values.size()),
-      arena_(launch.program.num_warps, launch.options.check_races) {
+      arena_(launch.program.num_warps, launch.options.check_races),
+      wgmma_groups_(static_cast<size_t>((launch.program.num_warps + 3) / 4)) {
   for (VariableId d = 0; d < 3; ++d) {
     variables_[kBlockX + d] = {ScalarType::kI32, block[d], 0, nullptr};
     variables_[kGridX + d] = {ScalarType::kI32, launch.grid[d], 0, nullptr};
   }
+  const std::vector<int64_t>& cluster = launch.program.cluster;
+  int64_t rank = 0;  // The first dimension counts fastest.
+  for (size_t d = cluster.size(); d-- > 0;) rank = rank * cluster[d] + block[d] % cluster[d];
+  variables_[kClusterRank] = {ScalarType::kI32, rank, 0, nullptr};
   for (size_t i = 0; i < launch.arguments.size(); ++i) {
     variables_[launch.program.parameters[i]] = launch.arguments[i];
   }
@@ -98,7 +103,7 @@ Status Execution::check_end() {
       ANYBIT_TRY(barrier.check_end(arena_.clock(), launch_.program.num_warps));
     }
   }
-  return {};
+  return arena_.check_end();
 }
 
 tl::unexpected<Error> Execution::fault(int64_t thread, std::span<const int64_t> shape,

@@ -13,6 +13,7 @@
 #include "anybit/vm/backend/reference/internal/register_tile.h"
 #include "anybit/vm/backend/reference/internal/shared_arena.h"
 #include "anybit/vm/backend/reference/internal/thread_groups.h"
+#include "anybit/vm/backend/reference/internal/wgmma_groups.h"
 #include "anybit/vm/backend/reference/reference.h"
 #include "anybit/vm/ir/instruction_info.h"
 
@@ -47,6 +48,11 @@ class Execution {
   Launch& launch() { return launch_; }
   const Program& program() const { return launch_.program; }
   SharedArena& arena() { return arena_; }
+  /// Of warpgroup `index` of the CTA.
+  WgmmaGroups& wgmma_groups(int64_t index) { return wgmma_groups_[static_cast<size_t>(index)]; }
+  const WgmmaGroups& wgmma_groups(int64_t index) const {
+    return wgmma_groups_[static_cast<size_t>(index)];
+  }
   std::span<const int64_t> block() const { return block_; }
 
   // The threads that execute the current instruction: [first_thread, first_thread + num_threads).
@@ -107,6 +113,7 @@ class Execution {
   std::vector<ScalarValue> variables_;
   std::vector<TileValue> values_;
   SharedArena arena_;
+  std::vector<WgmmaGroups> wgmma_groups_;  // [warpgroups]
   std::vector<BarrierTile> barrier_tiles_;
 };
 
@@ -138,6 +145,9 @@ std::vector<int64_t> coordinates_of(std::span<const int64_t> shape, int64_t line
 /// `shape` is broadcast to it. [elements of result]
 std::vector<int64_t> broadcast_map(const std::vector<int64_t>& shape,
                                    const std::vector<int64_t>& result);
+
+/// Errors: the instruction reads or writes a register tile that a wgmma under way uses.
+Status check_wgmma_registers(const Execution& execution, const InstructionView& view);
 
 /// One function for each row of the instruction table.
 #define ANYBIT_VM_INSTRUCTION(enumerator, name) \

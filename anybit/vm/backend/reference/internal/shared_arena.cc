@@ -33,6 +33,7 @@ SharedArena::SharedArena(int num_warps, bool check_races)
     : num_warps_(num_warps),
       check_races_(check_races),
       copies_(static_cast<size_t>(num_warps)),
+      stores_(static_cast<size_t>(num_warps)),
       fences_(static_cast<size_t>(num_warps)) {}
 
 std::shared_ptr<SharedAllocation> SharedArena::allocate(std::string name, int64_t num_bits) {
@@ -45,8 +46,29 @@ void SharedArena::note_freed(int64_t agent, int64_t epoch) {
   freed_uses_.set(agent, std::max(freed_uses_[agent], epoch + 1));
 }
 
+Status SharedArena::free_bulk_reads(const SharedAllocation& allocation) {
+  for (size_t i = 0; i < allocation.bulk_reads_.size(); ++i) {
+    const SharedAllocation::BulkRead& read = allocation.bulk_reads_[i];
+    const std::vector<int64_t>& epochs =
+        stores_[i % static_cast<size_t>(num_warps_)].arrival_epochs;
+    if (read.group < 0) continue;
+    if (read.group >= static_cast<int64_t>(epochs.size())) {
+      return fail(ErrorCode::kInvalidArgument,
+                  "%{} is freed while the store_bulk of {} may still read it", allocation.name_,
+                  place_text(read.place));
+    }
+    note_freed(static_cast<int64_t>(i) % num_warps_, epochs[static_cast<size_t>(read.group)]);
+  }
+  return {};
+}
+
 Status SharedArena::free(SharedAllocation& allocation) {
   ANYBIT_TRY(check_bounds(allocation, 0, 0));
+  for (const SharedAllocation::AsyncReads& reads : allocation.async_reads_) {
+    if (reads.count == 0) continue;
+    return fail(ErrorCode::kInvalidArgument, "%{} is freed while the wgmma of {} still reads it",
+                allocation.name_, place_text(reads.place));
+  }
   for (size_t byte = 0; byte < allocation.bytes_.size(); ++byte) {
     const SharedAllocation::ByteState& state = allocation.states_[byte];
     if (state.kind == SharedAllocation::WriteKind::kBulk) {
@@ -70,6 +92,7 @@ Status SharedArena::free(SharedAllocation& allocation) {
       }
     }
   }
+  ANYBIT_TRY(free_bulk_reads(allocation));
   allocation.is_freed_ = true;
   return {};
 }
@@ -147,6 +170,17 @@ Status SharedArena::check_others(const SharedAllocation& allocation, int64_t byt
   return {};
 }
 
+Status SharedArena::check_not_read(const SharedAllocation& allocation, int64_t byte,
+                                   const Accessor& who, std::string_view verb) const {
+  if (allocation.async_reads_.empty()) return {};
+  const auto& reads = allocation.async_reads_[static_cast<size_t>(byte)];
+  if (reads.count == 0) return {};
+  return fail(ErrorCode::kInvalidArgument,
+              "thread {} {} byte {} of %{}, which the wgmma of {} still reads: no wgmma_wait has "
+              "covered its group",
+              who.thread, verb, byte, allocation.name_, place_text(reads.place));
+}
+
 Status SharedArena::check_previous_uses(const SharedAllocation& allocation,
                                         const Accessor& who) const {
   if (!check_races_) return {};
@@ -164,10 +198,34 @@ Status SharedArena::check_previous_uses(const SharedAllocation& allocation,
 
 Status SharedArena::check_write(const SharedAllocation& allocation, int64_t byte,
                                 const Accessor& who, bool is_copy, std::string_view verb) const {
+  ANYBIT_TRY(check_not_read(allocation, byte, who, verb));
   ANYBIT_TRY(check_arrived(allocation, byte, who, verb));
   ANYBIT_TRY(check_last_write(allocation, byte, who, is_copy, verb));
   ANYBIT_TRY(check_others(allocation, byte, who, is_copy, verb, false));
-  return check_others(allocation, byte, who, is_copy, verb, true);
+  ANYBIT_TRY(check_others(allocation, byte, who, is_copy, verb, true));
+  return check_bulk_reads(allocation, byte, who, verb);
+}
+
+/// Whoever writes knows that the bulk stores of the byte have read it.
+Status SharedArena::check_bulk_reads(const SharedAllocation& allocation, int64_t byte,
+                                     const Accessor& who, std::string_view verb) const {
+  if (allocation.bulk_reads_.empty()) return {};
+  for (int w = 0; w < num_warps_; ++w) {
+    const auto& read = allocation.bulk_reads_[static_cast<size_t>(byte * num_warps_ + w)];
+    const std::vector<int64_t>& epochs = stores_[static_cast<size_t>(w)].arrival_epochs;
+    if (read.group < 0) continue;
+    const bool was_awaited = read.group < static_cast<int64_t>(epochs.size());
+    if (was_awaited &&
+        clock_.is_ordered(w, epochs[static_cast<size_t>(read.group)], warp_of(who.thread))) {
+      continue;
+    }
+    return fail(ErrorCode::kInvalidArgument,
+                "thread {} {} byte {} of %{}, which the store_bulk of {} may still read: {}",
+                who.thread, verb, byte, allocation.name_, place_text(read.place),
+                was_awaited ? "no sync follows the store_bulk_wait"
+                            : "no store_bulk_wait has covered its group");
+  }
+  return {};
 }
 
 void SharedArena::note(std::vector<SharedAllocation::WarpAccess>& accesses, int64_t byte,
@@ -222,6 +280,7 @@ Result<Code> SharedArena::update(SharedAllocation& allocation, int64_t bit, int 
   ANYBIT_TRY(check_bounds(allocation, bit, count));
   if (allocation.atomics_.empty()) allocation.atomics_.resize(allocation.reads_.size());
   for (int64_t byte = bit / 8; byte <= (bit + count - 1) / 8; ++byte) {
+    ANYBIT_TRY(check_not_read(allocation, byte, who, "updates"));
     ANYBIT_TRY(check_arrived(allocation, byte, who, "updates"));
     const uint8_t covered = covered_bits(byte, bit, count);
     if ((allocation.states_[byte].written & covered) != covered) {
@@ -264,20 +323,54 @@ Status SharedArena::copy(SharedAllocation& allocation, int64_t bit, int count, C
   return {};
 }
 
-/// What a thread wrote is seen by bulk copies after a fence_async of its warp, ordered before them.
+Result<Code> SharedArena::read_by_wgmma(SharedAllocation& allocation, int64_t bit, int count,
+                                        const Accessor& who) {
+  ANYBIT_ASSIGN(const Code code, read(allocation, bit, count, who));
+  for (int64_t byte = bit / 8; byte <= (bit + count - 1) / 8; ++byte) {
+    ANYBIT_TRY(check_fenced(allocation, byte, who, "a wgmma reads"));
+  }
+  return code;
+}
+
+void SharedArena::begin_reading(SharedAllocation& allocation, const std::vector<int64_t>& bytes,
+                                int place) {
+  allocation.async_reads_.resize(allocation.bytes_.size());
+  for (const int64_t byte : bytes) {
+    auto& reads = allocation.async_reads_[static_cast<size_t>(byte)];
+    ++reads.count;
+    reads.place = place;
+  }
+}
+
+void SharedArena::end_reading(SharedAllocation& allocation, const std::vector<int64_t>& bytes,
+                              int64_t first, int64_t count, int place) {
+  for (const int64_t byte : bytes) {
+    --allocation.async_reads_[static_cast<size_t>(byte)].count;
+    for (int64_t w = first; check_races_ && w < first + count; ++w) {
+      note(allocation.reads_, byte, {w * kWarpSize, place});
+    }
+  }
+}
+
+/// What a thread wrote is seen by bulk copies and wgmma after a fence_async of its warp, ordered
+/// before them.
 Status SharedArena::check_fenced(const SharedAllocation& allocation, int64_t byte,
                                  const Accessor& who, std::string_view verb) const {
   const SharedAllocation::ByteState& state = allocation.states_[byte];
-  if (!check_races_ || state.kind != SharedAllocation::WriteKind::kThread || state.writer < 0) {
+  if (!check_races_ || state.kind == SharedAllocation::WriteKind::kBulk || state.writer < 0) {
     return {};
   }
   const int64_t writer = warp_of(state.writer);
   const std::vector<int64_t>& fences = fences_[static_cast<size_t>(writer)];
-  if (state.num_fences < static_cast<int64_t>(fences.size()) &&
-      clock_.is_ordered(writer, fences[static_cast<size_t>(state.num_fences)],
-                        warp_of(who.thread))) {
-    return {};
+  auto fence = fences.end();
+  if (state.kind == SharedAllocation::WriteKind::kCopyAsync) {  // Fenced after their wait.
+    const auto& arrivals = copies_[static_cast<size_t>(writer)].arrival_epochs;
+    fence =
+        std::lower_bound(fences.begin(), fences.end(), arrivals[static_cast<size_t>(state.epoch)]);
+  } else if (state.num_fences < static_cast<int64_t>(fences.size())) {
+    fence = fences.begin() + state.num_fences;
   }
+  if (fence != fences.end() && clock_.is_ordered(writer, *fence, warp_of(who.thread))) return {};
   return fail(ErrorCode::kInvalidArgument,
               "{} byte {} of %{}, which thread {} wrote ({}), with no fence_async of that thread "
               "and a sync after it between",
@@ -313,12 +406,52 @@ void SharedArena::commit(int64_t first, int64_t count) {
 }
 
 void SharedArena::wait(int64_t first, int64_t count, int64_t groups) {
-  for (int64_t w = first; w < first + count; ++w) {
-    CopyGroups& copies = copies_[static_cast<size_t>(w)];
-    while (static_cast<int64_t>(copies.arrival_epochs.size()) < copies.num_committed - groups) {
-      copies.arrival_epochs.push_back(clock_.epoch(w));
-    }
+  for (int64_t w = first; w < first + count; ++w) note_arrivals(copies_, w, groups);
+}
+
+/// A wait of `warp` for all groups but the newest.
+void SharedArena::note_arrivals(std::vector<CopyGroups>& groups_of, int64_t warp,
+                                int64_t groups) const {
+  CopyGroups& own = groups_of[static_cast<size_t>(warp)];
+  while (static_cast<int64_t>(own.arrival_epochs.size()) < own.num_committed - groups) {
+    own.arrival_epochs.push_back(clock_.epoch(warp));
   }
+}
+
+Result<Code> SharedArena::bulk_read(SharedAllocation& allocation, int64_t bit, int count,
+                                    const Accessor& who) {
+  ANYBIT_TRY(check_bounds(allocation, bit, count));
+  if (allocation.bulk_reads_.empty()) allocation.bulk_reads_.resize(allocation.reads_.size());
+  CopyGroups& stores = stores_[static_cast<size_t>(warp_of(who.thread))];
+  for (int64_t byte = bit / 8; byte <= (bit + count - 1) / 8; ++byte) {
+    ANYBIT_TRY(check_arrived(allocation, byte, who, "stores"));
+    const uint8_t covered = covered_bits(byte, bit, count);
+    if ((allocation.states_[byte].written & covered) != covered) {
+      return fail(ErrorCode::kInvalidArgument,
+                  "a bulk store reads byte {} of %{}, which nobody has written", byte,
+                  allocation.name_);
+    }
+    ANYBIT_TRY(check_fenced(allocation, byte, who, "a bulk store reads"));
+    ANYBIT_TRY(check_others(allocation, byte, who, true, "stores", true));
+    allocation.bulk_reads_[static_cast<size_t>(byte * num_warps_ + warp_of(who.thread))] = {
+        stores.num_committed, who.place};
+  }
+  stores.last_group = stores.num_committed;
+  stores.last_place = who.place;
+  return read_bits(allocation.bytes_.data(), bit, count);
+}
+
+Status SharedArena::check_end() const {
+  for (const CopyGroups& stores : stores_) {
+    if (stores.last_group < static_cast<int64_t>(stores.arrival_epochs.size())) continue;
+    return fail(ErrorCode::kInvalidArgument,
+                "the kernel ends while the store_bulk of {} may still read: {}",
+                place_text(stores.last_place),
+                stores.last_group < stores.num_committed
+                    ? "no store_bulk_wait has covered its group"
+                    : "it has not been committed");
+  }
+  return {};
 }
 
 }  // namespace anybit::vm::reference

@@ -52,14 +52,27 @@ class SharedAllocation {
     int place = 0;
   };
 
+  /// The last bulk store of a warp that reads a byte.
+  struct BulkRead {
+    int64_t group = -1;
+    int place = 0;
+  };
+
   std::string name_;
   int num_warps_;
   bool is_freed_ = false;
   std::vector<std::byte> bytes_;
-  std::vector<ByteState> states_;    // [bytes]
-  std::vector<WarpAccess> reads_;    // [bytes, warps]
-  std::vector<WarpAccess> atomics_;  // [bytes, warps]
-  Knowledge previous_uses_;          // The intervals up to which freed bytes were used.
+  std::vector<ByteState> states_;     // [bytes]
+  std::vector<WarpAccess> reads_;     // [bytes, warps]
+  std::vector<WarpAccess> atomics_;   // [bytes, warps]
+  std::vector<BulkRead> bulk_reads_;  // [bytes, warps]
+  Knowledge previous_uses_;           // The intervals up to which freed bytes were used.
+
+  struct AsyncReads {
+    int count = 0;
+    int place = 0;  // Of the newest.
+  };
+  std::vector<AsyncReads> async_reads_;  // [bytes] Of wgmma under way; empty: never any.
 };
 
 /// The phase of a barrier that a bulk copy belongs to.
@@ -93,6 +106,15 @@ class SharedArena {
   void commit(int64_t first, int64_t count);
   void wait(int64_t first, int64_t count, int64_t groups);
 
+  /// read() for a wgmma. Errors: also bytes that threads wrote and showed by no fence_async.
+  Result<Code> read_by_wgmma(SharedAllocation& allocation, int64_t bit, int count,
+                             const Accessor& who);
+  /// A wgmma reads these bytes until end_reading(), which notes the reading as done now by warps
+  /// [first, first + count). Until then they may not be written.
+  void begin_reading(SharedAllocation& allocation, const std::vector<int64_t>& bytes, int place);
+  void end_reading(SharedAllocation& allocation, const std::vector<int64_t>& bytes, int64_t first,
+                   int64_t count, int place);
+
   /// Warps [first, first + count) meet at a barrier.
   void barrier(int64_t first, int64_t count) { clock_.barrier(first, count); }
   BarrierClock& clock() { return clock_; }
@@ -102,6 +124,13 @@ class SharedArena {
   /// Errors: as write(); bytes that threads wrote and showed by no fence_async.
   Status bulk_copy(SharedAllocation& allocation, int64_t bit, int count, Code code,
                    const Accessor& who, const BulkPhase& phase);
+  /// A read by a bulk store that `who` starts, in the group that its warp has open.
+  Result<Code> bulk_read(SharedAllocation& allocation, int64_t bit, int count, const Accessor& who);
+  /// `warp` closes its group of bulk stores; waits until at most `groups` still read.
+  void commit_stores(int64_t warp) { ++stores_[static_cast<size_t>(warp)].num_committed; }
+  void wait_stores(int64_t warp, int64_t groups) { note_arrivals(stores_, warp, groups); }
+  /// Errors: a bulk store may still read when the kernel ends.
+  Status check_end() const;
   /// Warps [first, first + count) execute fence_async.
   void fence_async(int64_t first, int64_t count);
 
@@ -109,8 +138,14 @@ class SharedArena {
   struct CopyGroups {
     int64_t num_committed = 0;
     std::vector<int64_t> arrival_epochs;  // Of the groups that a wait has covered.
+    int64_t last_group = -1;              // Of bulk stores: the group of the last, and its place.
+    int last_place = 0;
   };
 
+  void note_arrivals(std::vector<CopyGroups>& groups_of, int64_t warp, int64_t groups) const;
+  Status check_bulk_reads(const SharedAllocation& allocation, int64_t byte, const Accessor& who,
+                          std::string_view verb) const;
+  Status free_bulk_reads(const SharedAllocation& allocation);
   void note_freed(int64_t agent, int64_t epoch);
   Status check_bounds(const SharedAllocation& allocation, int64_t bit, int count) const;
   Status check_arrived(const SharedAllocation& allocation, int64_t byte, const Accessor& who,
@@ -119,6 +154,8 @@ class SharedArena {
                           bool is_copy, std::string_view verb) const;
   Status check_others(const SharedAllocation& allocation, int64_t byte, const Accessor& who,
                       bool is_copy, std::string_view verb, bool atomics) const;
+  Status check_not_read(const SharedAllocation& allocation, int64_t byte, const Accessor& who,
+                        std::string_view verb) const;
   Status check_previous_uses(const SharedAllocation& allocation, const Accessor& who) const;
   Status check_fenced(const SharedAllocation& allocation, int64_t byte, const Accessor& who,
                       std::string_view verb) const;
@@ -131,6 +168,7 @@ class SharedArena {
   bool check_races_;
   BarrierClock clock_;
   std::vector<CopyGroups> copies_;            // [warps]
+  std::vector<CopyGroups> stores_;            // [warps] Of bulk stores.
   std::vector<std::vector<int64_t>> fences_;  // [warps] The intervals of its fence_async.
   Knowledge freed_uses_;                      // The intervals up to which freed bytes were used.
 };

@@ -63,6 +63,9 @@ class Emitter {
   /// The C++ text of a scalar expression; operands are in parentheses where needed.
   std::string scalar(const Expr& expr) const;
 
+  /// The instruction that defines a tile which nothing changes afterwards; null: none such.
+  const Instruction* constant_definition(ValueId id) const { return definitions_[id]; }
+
   /// The array of words of a register tile, and how many it has.
   std::string tile(ValueId id) const;
   int64_t num_words(const TensorType& type) const;
@@ -95,6 +98,11 @@ class Emitter {
   /// A condition that holds in exactly one of the threads that hold an element; empty: all do.
   std::string first_holder(const layout::RegisterLayout& layout);
 
+  /// Tiles that are defined in the blocks around this place, in order.
+  const std::vector<ValueId>& tiles_in_scope() const { return tiles_in_scope_; }
+  /// Whether some wgmma has this tile as its sum, or as its operand in registers.
+  bool is_wgmma_register(ValueId id) const { return wgmma_registers_.contains(id); }
+
   /// The byte offset of a scratch area of shared memory, of at least `bytes`: each group of threads
   /// has its own, for groups run at the same time. scratch(): its address.
   int64_t scratch_offset(int64_t bytes);
@@ -123,6 +131,8 @@ class Emitter {
   Status emit_statement(const Statement& statement);
   Status emit_for(const Statement& statement);
   Status emit_threads(const Statement& statement);
+  void emit_registers(int64_t num_registers);
+  Result<std::string> launch_attributes(EmittedKernel& kernel) const;
   Status emit_instruction(const Statement& statement);
   std::string scalar_call(const Expr& expr) const;
   std::string preamble(size_t num_maps) const;
@@ -138,11 +148,15 @@ class Emitter {
   std::vector<std::string> function_order_;
   std::map<std::string, std::string> thread_sums_;
   std::vector<std::string> variable_names_, tile_names_;
+  std::vector<const Instruction*> definitions_;  // By tile; null where `assign` changes it.
   std::vector<std::string> notes_;
+  std::vector<ValueId> tiles_in_scope_;
+  std::set<ValueId> wgmma_registers_;
   std::vector<TensorMapParameter> tensor_maps_;
   std::vector<ValueId> tensor_map_values_;  // Whose they are.
   std::string barriers_;                    // Text that makes them, for one thread.
   bool is_elected_ = false;
+  bool has_register_hints_ = false;
   std::string group_;  // The variable with the thread's index in the group; empty: the CTA.
   int64_t num_threads_;
   int64_t num_groups_ = 0;

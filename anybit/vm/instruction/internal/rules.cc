@@ -170,6 +170,52 @@ std::vector<LayoutProposal> propose_default_operand(const InstructionView& view,
   return proposals;
 }
 
+Result<std::optional<TensorType>> infer_atomic(const InstructionView& view) {
+  const TensorType &target = view.operand(0), &indices = view.operand(1);
+  if (target.rank() != 1) {
+    return fail(ErrorCode::kInvalidArgument, "the target of an atomic has rank 1, found {}",
+                target.rank());
+  }
+  if (indices.element != kInt32) {
+    return fail(ErrorCode::kInvalidArgument, "indices of {}, expected int32",
+                tile_element_name(indices.element));
+  }
+  ANYBIT_TRY(check_same_element(target, view.operand(2), "atomic"));
+  ANYBIT_TRY(check_same_shape(indices.shape, view.operand(2).shape, "indices and values"));
+  const OperatorInfo& op = atomic_operators()[view.integer(0)];
+  const bool is_float = target.element == numeric::kF32;
+  if (!is_float && target.element != kInt32 && target.element != kUint32) {
+    return fail(ErrorCode::kInvalidArgument, "atomics take int32, uint32, f32, found {}",
+                tile_element_name(target.element));
+  }
+  ANYBIT_TRY(check_operand_class(op, target.element));
+  if (view.instruction.result == kNoValue) return no_result();
+  return register_type(target.element, indices.shape);
+}
+
+std::vector<LayoutProposal> propose_atomic(const InstructionView& view, RulePriority priority) {
+  const Instruction& instruction = view.instruction;
+  const ValueId ids[] = {instruction.operands[1], instruction.operands[2], instruction.result};
+  if (priority == RulePriority::kForward || priority == RulePriority::kBackward) {
+    for (const ValueId known : ids) {
+      if (known == kNoValue || !view.program.type_of(known).register_layout) continue;
+      for (const ValueId id : ids) {
+        if (id == kNoValue || view.program.type_of(id).register_layout) continue;
+        return {{id, *view.program.type_of(known).register_layout,
+                 "indices, values and results of an atomic are laid out alike"}};
+      }
+    }
+    return {};
+  }
+  return propose_default_operand(view, priority);
+}
+
+std::optional<RegisterLayout> require_atomic(const InstructionView& view, size_t operand) {
+  if (operand == 0) return std::nullopt;
+  if (view.instruction.result != kNoValue) return view.result().register_layout;
+  return operand == 2 ? view.operand(1).register_layout : std::nullopt;
+}
+
 Result<std::optional<TensorType>> infer_semaphore(const InstructionView& view) {
   const TensorType& words = view.operand(0);
   if (words.rank() != 1 || words.element != kInt32) {

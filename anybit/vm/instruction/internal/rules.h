@@ -64,7 +64,10 @@ std::vector<LayoutProposal> propose_default_result(const InstructionView& view,
 std::vector<LayoutProposal> propose_default_operand(const InstructionView& view,
                                                     RulePriority priority);
 
-/// The rule that both semaphore instructions share.
+// The rules that atomic_global and atomic_shared share, and those of both semaphore instructions.
+Result<std::optional<TensorType>> infer_atomic(const InstructionView& view);
+std::vector<LayoutProposal> propose_atomic(const InstructionView& view, RulePriority priority);
+std::optional<layout::RegisterLayout> require_atomic(const InstructionView& view, size_t operand);
 Result<std::optional<TensorType>> infer_semaphore(const InstructionView& view);
 
 /// What copy_bulk and store_bulk ask of a shared tile and a global tensor: the same element of 8,

@@ -155,22 +155,24 @@ Result<std::vector<WarpAccess>> warp_accesses(const RegisterLayout& layout, int 
   return accesses;
 }
 
+SwizzleChoice with_swizzle(std::span<const TileTraffic> traffic, int element_bits,
+                           const Swizzle& swizzle) {
+  SwizzleChoice choice{swizzle, 0, 0};
+  for (const TileTraffic& access : traffic) add_tile(access, element_bits, choice);
+  return choice;
+}
+
 SwizzleChoice choose_swizzle(std::span<const TileTraffic> traffic, int element_bits,
-                             int64_t num_elements) {
+                             int64_t num_elements, bool keeps_vectors) {
   if (traffic.empty() || element_bits % 8 != 0) return {};
-  const auto with = [&](const Swizzle& swizzle) {
-    SwizzleChoice choice{swizzle, 0, 0};
-    for (const TileTraffic& access : traffic) add_tile(access, element_bits, choice);
-    return choice;
-  };
-  SwizzleChoice best = with({});
+  SwizzleChoice best = with_swizzle(traffic, element_bits, {});
   constexpr int kBankBits = 5;
   const int top = static_cast<int>(std::bit_width(static_cast<uint64_t>(num_elements))) - 1;
   const int widest = std::countr_zero(static_cast<uint64_t>(8 * kMaxWidth / element_bits));
   for (int bits = 1; bits <= kBankBits; ++bits) {
-    for (int base = widest; base >= 0; --base) {
+    for (int base = widest; base >= (keeps_vectors ? widest : 0); --base) {
       for (int shift = bits; base + shift + bits <= top; ++shift) {
-        const SwizzleChoice choice = with({base, bits, shift});
+        const SwizzleChoice choice = with_swizzle(traffic, element_bits, {base, bits, shift});
         if (std::pair(choice.wavefronts, choice.accesses) <
             std::pair(best.wavefronts, best.accesses)) {
           best = choice;

@@ -59,8 +59,13 @@ struct SwizzleChoice {
 /// the fewest accesses, then the fewest bits, then the one that keeps the longest runs whole, then
 /// the least shift.
 /// Elements of `element_bits`, `num_elements` in the shared tile; none where element_bits is no
-/// multiple of 8 or there is no traffic. Pre: element_bits <= 128.
+/// multiple of 8 or there is no traffic. `keeps_vectors`: only swizzles that leave 16 bytes whole.
+/// Pre: element_bits <= 128.
 SwizzleChoice choose_swizzle(std::span<const TileTraffic> traffic, int element_bits,
-                             int64_t num_elements);
+                             int64_t num_elements, bool keeps_vectors = false);
+
+/// What the traffic takes under a given swizzle. Pre: element_bits is a multiple of 8 up to 128.
+SwizzleChoice with_swizzle(std::span<const TileTraffic> traffic, int element_bits,
+                           const Swizzle& swizzle);
 
 }  // namespace anybit::layout

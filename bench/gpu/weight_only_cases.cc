@@ -304,7 +304,7 @@ void add_requests(const GpuContext& context, const std::string& name, const Prod
   }
   std::vector<int64_t> all_rows = tile_rows;
   if (all_rows.empty()) {
-    all_rows = {kernel::choose_tile_rows(*format, shape.n, shape.k, num_sms)};
+    all_rows = {kernel::choose_tile_rows(*format, shape.n, num_sms)};
   }
   for (const int64_t rows : all_rows) {
     std::vector<WeightOnlySchedule> schedules;

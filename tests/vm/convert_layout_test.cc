@@ -144,8 +144,8 @@ TEST(ConvertLayout, MovesEveryWidthBetweenRandomLayouts) {
 }
 
 std::vector<std::string> notes_of(const std::string& text) {
-  const LoweredProgram lowered = lower(parse_program(text).value()).value();
-  return cuda::emit_cuda(lowered.program).value().notes;
+  const LoweredProgram lowered = lower(parse_program(text).value(), {.wants_code = true}).value();
+  return cuda::emit_cuda(lowered).value().notes;
 }
 
 /// A kernel that loads f16 or f32 by one layout and stores by another.

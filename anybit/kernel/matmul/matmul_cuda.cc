@@ -56,7 +56,7 @@ Result<CudaWeight> CudaWeight::load(const vm::cuda::Device& device,
   ANYBIT_ASSIGN(const WeightOnlyFormat format,
                 weight_only_format(weight.scheme, weight.cols, options.activation, options.output,
                                    !options.bias.empty()));
-  const int64_t rows = choose_tile_rows(format, shape.n, shape.k, device.properties().num_sms);
+  const int64_t rows = choose_tile_rows(format, shape.n, device.properties().num_sms);
   ANYBIT_ASSIGN(const PackedWeight packed,
                 pack_weight_only(weight, format, weight_tile(format, rows), options.threads));
   std::vector<DeviceBuffer> buffers;

@@ -144,33 +144,38 @@ ScheduleCost schedule_cost(const WeightOnlyFormat& format, const WeightOnlySched
   const int64_t waves = ceil_div(cost.ctas, num_sms * resident);
   cost.occupied = static_cast<double>(cost.ctas) / static_cast<double>(waves * resident * num_sms);
   constexpr double kLatencyUs = 1.1, kPeakBytesPerUs = 3.0e6, kStartUs = 3.0, kClockMhz = 1750;
+  constexpr double kL2BytesPerUs = 6.5e6, kWaveUs = 0.8;
   const auto codes = static_cast<double>(shape.n * shape.k);
   const double passes = static_cast<double>(ceil_div(shape.m, s.activation_rows));
   const double bytes = codes * format.element.bits / 8 * (1 + 0.2 * (passes - 1));
   const double held = static_cast<double>(s.tile.rows * s.depth_of_a_stage());
   const double issued = passes * codes / held * stage_instructions(format, s);
   const double warps = static_cast<double>(resident * s.num_warps()) / 4;
-  const double moving =
+  const double from_memory =
       bytes / std::min(kPeakBytesPerUs, static_cast<double>(cost.bytes_in_flight) * cost.occupied *
                                             num_sms / kLatencyUs);
+  // Every CTA reads the activations, from L2 unless a neighbour on its SM has them in L1.
+  const double activations = static_cast<double>(cost.ctas) *
+                             static_cast<double>(s.activation_rows * shape.k * 2) /
+                             (resident > 1 ? 1.5 : 1.0);
+  const double moving = std::max(from_memory, (bytes + activations) / kL2BytesPerUs);
   const double issuing = issued / (4 * kClockMhz * num_sms * issue_share(warps) * cost.occupied);
-  // The two overlap, though not wholly.
-  cost.microseconds = kStartUs + std::max(moving, issuing) + 0.15 * std::min(moving, issuing);
+  // The two overlap, though not wholly; the start of a CTA that is alone on its SM with nothing.
+  const double starts = static_cast<double>(waves - 1) * kWaveUs / static_cast<double>(resident);
+  cost.microseconds =
+      kStartUs + starts + std::max(moving, issuing) + 0.15 * std::min(moving, issuing);
   return cost;
 }
 
-int64_t choose_tile_rows(const WeightOnlyFormat& format, int64_t n, int64_t k, int num_sms) {
-  // What a single row of activations takes decides: all products share the packing.
-  int64_t best = 16;
-  double least = 0;
-  for (const int64_t rows : {64, 32, 16}) {
-    const auto chosen = choose_schedule(format, rows, {1, n, k}, num_sms);
-    if (chosen && (least == 0 || chosen->cost.microseconds < 0.97 * least)) {
-      best = rows;
-      least = chosen->cost.microseconds;
-    }
+int64_t choose_tile_rows(const WeightOnlyFormat& format, int64_t n, int num_sms) {
+  // Measured: 32 rows leave registers for 16 columns of sums; short groups want more codes under
+  // a lane's scales. A tile for almost every SM comes first.
+  const bool has_short_groups = format.group_size > 0 && format.group_size <= 32;
+  for (const int64_t rows : {64, 32}) {
+    if (rows == 64 && !has_short_groups) continue;
+    if (n >= rows * num_sms * 7 / 8) return rows;
   }
-  return best;
+  return 16;
 }
 
 Result<ChosenSchedule> choose_schedule(const WeightOnlyFormat& format, int64_t rows,

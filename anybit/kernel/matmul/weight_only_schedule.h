@@ -34,7 +34,7 @@ ScheduleCost schedule_cost(const WeightOnlyFormat& format, const WeightOnlySched
                            const ProductShape& shape, int num_sms);
 
 /// The rows of the tiles that a weight [n, k] is packed in, which all its products then share.
-int64_t choose_tile_rows(const WeightOnlyFormat& format, int64_t n, int64_t k, int num_sms);
+int64_t choose_tile_rows(const WeightOnlyFormat& format, int64_t n, int num_sms);
 
 struct ChosenSchedule {
   WeightOnlySchedule schedule;

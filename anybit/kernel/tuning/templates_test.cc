@@ -75,9 +75,9 @@ TEST_P(Templates, EveryLegalScheduleLowersAndFitsItsEstimateOfSharedMemory) {
     const vm::Candidate& candidate = ranking->candidates[i];
     const auto program = kernel.program(sizes, candidate.schedule);
     ASSERT_TRUE(program.has_value()) << to_string(candidate.schedule);
-    const auto lowered = vm::lower(*program);
+    const auto lowered = vm::lower(*program, {.wants_code = true});
     ASSERT_TRUE(lowered.has_value()) << lowered.error().message;
-    const auto emitted = vm::cuda::emit_cuda(lowered->program);
+    const auto emitted = vm::cuda::emit_cuda(*lowered);
     ASSERT_TRUE(emitted.has_value()) << to_string(candidate.schedule) << emitted.error().message;
     EXPECT_EQ(emitted->threads_per_cta, candidate.workload.threads_per_cta);
     EXPECT_LE(emitted->shared_bytes, candidate.workload.shared_bytes + 1024)

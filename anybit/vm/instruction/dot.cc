@@ -7,6 +7,7 @@ namespace {
 enum : size_t { kA, kB, kC };
 
 constexpr std::string_view kPrecisionNames[] = {"exact", "tf32"};
+constexpr std::string_view kUnitNames[] = {"any", "wgmma"};
 
 bool is_allowed(const numeric::ElementFormat& a, const numeric::ElementFormat& c) {
   if (c == numeric::kF16) return a == numeric::kF16;
@@ -100,12 +101,17 @@ const InstructionInfo& dot_instruction() {
           "step of k in an order and with roundings of their own: their result differs from this "
           "definition by at most a few units in the last place of the largest term. Layouts that "
           "are no tiles of a tensor-core step, and f32 operands unless `precision=tf32`, are "
-          "multiplied by fma in the threads: exactly as defined, and much slower.",
+          "multiplied by fma in the threads: exactly as defined, and much slower. With "
+          "`unit=wgmma` "
+          "operands that a load_shared gives to it alone stay where they are, and a pass makes it "
+          "a "
+          "`wgmma`, or says why it cannot.",
       .example = "%d = dot(%a, %b, %acc)",
       .operands = {{"a", MemorySpace::kRegister},
                    {"b", MemorySpace::kRegister},
                    {"c", MemorySpace::kRegister}},
-      .attributes = {{"precision", AttributeKind::kName, true, kPrecisionNames}},
+      .attributes = {{"precision", AttributeKind::kName, true, kPrecisionNames},
+                     {"unit", AttributeKind::kName, true, kUnitNames}},
       .result = ResultKind::kAlways,
       .infer_type = infer_type,
       .propose_layouts = propose_layouts,

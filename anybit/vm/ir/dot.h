@@ -6,6 +6,10 @@
 
 namespace anybit::vm {
 
+/// Attributes of dot, and what `unit` may be: any (the default), wgmma (pass/select_wgmma.h).
+enum : size_t { kDotPrecision, kDotUnit };
+enum : int64_t { kUnitAny, kUnitWgmma };
+
 struct DotPlan {
   const MmaAtom* atom = nullptr;  // Null: fma in the threads.
   DotLayouts layouts;

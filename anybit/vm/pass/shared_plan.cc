@@ -3,16 +3,12 @@
 #include <algorithm>
 #include <bit>
 #include <map>
-#include <numeric>
 #include <set>
 
-#include "anybit/layout/bank_conflicts.h"
 #include "anybit/vm/ir/instruction_info.h"
 #include "anybit/vm/ir/wgmma.h"
 
 namespace anybit::vm {
-
-using layout::Swizzle;
 
 namespace {
 
@@ -37,7 +33,6 @@ class Planner {
       if (status && s.kind == StatementKind::kInstruction) status = visit(s.instruction);
     });
     if (!status) return tl::make_unexpected(status.error());
-    for (const ValueId id : allocations_) choose(id);
     place();
     for (SharedView& view : plan_.views) {
       if (view.storage == kNoValue) continue;
@@ -83,11 +78,19 @@ class Planner {
         plan_.views[instruction.result] = std::move(view);
         return {};
       }
-      case Opcode::kLoadShared: note(instruction.operands[0], instruction.result); return {};
-      case Opcode::kStoreShared: note(instruction.operands[0], instruction.operands[1]); return {};
-      case Opcode::kWgmma: return require(instruction);
-      case Opcode::kCopyBulk: bulk_.insert(plan_.view(instruction.operands[0]).storage); return {};
-      case Opcode::kStoreBulk: bulk_.insert(plan_.view(instruction.operands[1]).storage); return {};
+      case Opcode::kWgmma:
+        for (const size_t i : {kWgmmaA, kWgmmaB}) {
+          const ValueId id = instruction.operands[i];
+          if (program_.type_of(id).space != MemorySpace::kShared) continue;
+          periodic_.insert(plan_.view(id).storage);
+        }
+        return {};
+      case Opcode::kCopyBulk:
+        periodic_.insert(plan_.view(instruction.operands[0]).storage);
+        return {};
+      case Opcode::kStoreBulk:
+        periodic_.insert(plan_.view(instruction.operands[1]).storage);
+        return {};
       default: return {};
     }
   }
@@ -174,56 +177,6 @@ class Planner {
     return {};
   }
 
-  void note(ValueId shared, ValueId tile) {
-    const SharedView& view = plan_.view(shared);
-    accesses_[view.storage].push_back({&*program_.type_of(tile).register_layout, view.strides});
-  }
-
-  /// Operands of wgmma lie as the tensor cores read them.
-  Status require(const Instruction& instruction) {
-    const InstructionView view{program_, instruction, program_.num_threads()};
-    ANYBIT_ASSIGN(const WgmmaPlan wgmma,
-                  plan_wgmma(view, *view.operand(kWgmmaSum).register_layout));
-    for (const size_t i : {kWgmmaA, kWgmmaB}) {
-      if (view.operand(i).space != MemorySpace::kShared) continue;
-      const ValueId id = instruction.operands[i];
-      const Result<WgmmaOperand> operand = shared_wgmma_operand(view, wgmma, i, plan_.view(id));
-      if (!operand) {
-        return with_context(operand.error(), fmt::format("wgmma: %{}", program_.values[id].name));
-      }
-      ANYBIT_TRY(require(plan_.view(id).storage, *operand));
-    }
-    return {};
-  }
-
-  Status require(ValueId storage, const WgmmaOperand& operand) {
-    const auto [known, is_new] = required_.emplace(storage, operand);
-    const bool is_annotated = program_.type_of(storage).shared_layout.has_value();
-    const layout::Swizzle& found =
-        is_annotated ? plan_.view(storage).swizzle : known->second.swizzle;
-    if (found == operand.swizzle) return {};
-    return fail(ErrorCode::kUnsupported,
-                "wgmma needs swizzle({}, {}, {}) of %{}, found swizzle({}, {}, {})",
-                operand.swizzle.base, operand.swizzle.bits, operand.swizzle.shift,
-                program_.values[storage].name, found.base, found.bits, found.shift);
-  }
-
-  void choose(ValueId id) {
-    const TensorType& type = program_.type_of(id);
-    if (type.shared_layout || type.element == kBarrierElement) return;
-    if (const auto required = required_.find(id); required != required_.end()) {
-      plan_.views[id].swizzle = required->second.swizzle;
-      return;
-    }
-    if (bulk_.contains(id)) {
-      plan_.views[id].swizzle =
-          bulk_swizzle(bulk_span_bytes(type.shape, type.element.bits), type.element.bits);
-      return;
-    }
-    plan_.views[id].swizzle =
-        layout::choose_swizzle(accesses_[id], type.element.bits, type.num_elements()).swizzle;
-  }
-
   int64_t size_bytes(ValueId id) const {
     const TensorType& type = program_.type_of(id);
     const SharedView& view = plan_.view(id);
@@ -236,7 +189,7 @@ class Planner {
   }
 
   int64_t alignment_of(ValueId id) const {
-    const bool is_periodic = bulk_.contains(id) || required_.contains(id);
+    const bool is_periodic = periodic_.contains(id);
     return is_periodic ? kPeriod : kAlignment;
   }
 
@@ -270,9 +223,7 @@ class Planner {
   SharedPlan plan_;
   std::vector<ValueId> allocations_;
   std::map<ValueId, Life> lives_;
-  std::set<ValueId> bulk_;  // Allocations that bulk copies use.
-  std::map<ValueId, std::vector<layout::TileTraffic>> accesses_;
-  std::map<ValueId, WgmmaOperand> required_;  // Of allocations.
+  std::set<ValueId> periodic_;  // Allocations that bulk copies and wgmma use.
   int64_t position_ = 0;
 };
 
@@ -290,7 +241,7 @@ int bulk_span_bytes(const std::vector<int64_t>& shape, int bits) {
   return row_bytes == 128 || row_bytes == 64 || row_bytes == 32 ? static_cast<int>(row_bytes) : 0;
 }
 
-Swizzle bulk_swizzle(int span_bytes, int bits) {
+layout::Swizzle bulk_swizzle(int span_bytes, int bits) {
   if (span_bytes == 0) return {};
   constexpr int kChunkBits = 128, kLineChunks = 8;  // Lines of 128 bytes, chunks of 16.
   return {std::countr_zero(static_cast<unsigned>(kChunkBits / bits)),

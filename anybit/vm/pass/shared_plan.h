@@ -1,5 +1,5 @@
-// Where shared tiles lie: their strides and swizzle, chosen so that banks do not conflict, and
-// their place in the CTA's shared memory, which tiles that do not live at the same time share.
+// Where shared tiles lie: their strides and swizzle, and their place in the CTA's shared memory,
+// which tiles that do not live at the same time share.
 #pragma once
 
 #include <string>
@@ -48,12 +48,10 @@ layout::Swizzle bulk_swizzle(int span_bytes, int bits);
 /// Errors: kUnsupported if it has gaps or another order than row-major, or another swizzle.
 Result<int> bulk_box_span(const SharedView& view, const std::vector<int64_t>& shape, int bits);
 
-/// Plans the shared memory of a program. Annotated layouts stay; tiles that bulk copies use are
-/// laid out as bulk_span_bytes says, operands of wgmma as wgmma_operand(); others are row-major
-/// with the swizzle that costs the fewest bank conflicts over all accesses of the tile (the first
-/// of equals: none, then the fewest bits). Pre: verify(program, kWithLayouts) passes. Errors:
-/// kUnsupported for operands of wgmma in other lines than wgmma_operand() takes, and for layouts,
-/// reshapes and slices that strides cannot express.
+/// Plans the shared memory of a program: tiles are row-major, or as they are annotated (by hand, or
+/// by swizzle_choice.h).
+/// Pre: verify(program, kWithLayouts) passes.
+/// Errors: kUnsupported for layouts, reshapes and slices that strides cannot express.
 Result<SharedPlan> plan_shared_memory(const Program& program);
 
 }  // namespace anybit::vm

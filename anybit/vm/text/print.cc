@@ -179,10 +179,12 @@ std::string for_text(const Statement& s, const Program& program) {
 
 class ProgramPrinter {
  public:
-  explicit ProgramPrinter(const Program& program) : program_(program) {}
+  explicit ProgramPrinter(const Program& program,
+                          std::function<std::string(size_t)> comment = nullptr)
+      : program_(program), comment_(std::move(comment)) {}
 
   std::string print() {
-    if (!program_.comment.empty()) print_comment();
+    if (!program_.comment.empty()) print_comment(program_.comment);
     std::vector<std::string> parameters;
     for (const VariableId id : program_.parameters) {
       const Variable& variable = program_.variables[id];
@@ -198,11 +200,11 @@ class ProgramPrinter {
   }
 
  private:
-  void print_comment() {
-    std::string_view rest = program_.comment;
+  void print_comment(std::string_view rest) {
     while (true) {
       const size_t end = rest.find('\n');
       const std::string_view line = rest.substr(0, end);
+      text_.append(indent_, ' ');
       text_ += line.empty() ? "//" : "// ";
       text_ += line;
       text_ += '\n';
@@ -215,6 +217,8 @@ class ProgramPrinter {
     text_ += " {\n";
     indent_ += 2;
     for (const Statement& statement : block) {
+      const std::string comment = comment_ ? comment_(next_statement_) : std::string();
+      if (!comment.empty()) print_comment(comment);
       text_.append(indent_, ' ');
       print_statement(statement);
       text_ += '\n';
@@ -225,6 +229,7 @@ class ProgramPrinter {
   }
 
   void print_statement(const Statement& statement) {
+    ++next_statement_;
     text_ += print_statement_head(statement, program_);
     switch (statement.kind) {
       case StatementKind::kFor:
@@ -245,8 +250,10 @@ class ProgramPrinter {
   }
 
   const Program& program_;
+  const std::function<std::string(size_t)> comment_;
   std::string text_;
   size_t indent_ = 0;
+  size_t next_statement_ = 0;
 };
 
 }  // namespace
@@ -281,6 +288,10 @@ std::string print_statement_head(const Statement& s, const Program& program) {
 }
 
 std::string print(const Program& program) { return ProgramPrinter(program).print(); }
+
+std::string print(const Program& program, const std::function<std::string(size_t)>& comment) {
+  return ProgramPrinter(program, comment).print();
+}
 
 std::string print(std::span<const Program> programs) {
   std::string text;

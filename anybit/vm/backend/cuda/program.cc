@@ -52,10 +52,10 @@ Result<Cubin> compile_kernel(const Compiler& compiler, const EmittedKernel& kern
 Result<CudaProgram> CudaProgram::load(const Device& device, const Compiler& compiler,
                                       Program program, const CubinCache* cache) {
   const std::string name = program.name, arch = device.properties().architecture();
-  Result<LoweredProgram> lowered = lower(std::move(program));
+  Result<LoweredProgram> lowered =
+      lower(std::move(program), {.architecture = architecture_number(arch), .wants_code = true});
   if (!lowered) return with_context(lowered.error(), name);
-  Result<EmittedKernel> emitted =
-      emit_cuda(lowered->program, {.architecture = architecture_number(arch)});
+  Result<EmittedKernel> emitted = emit_cuda(*lowered, {.architecture = architecture_number(arch)});
   if (!emitted) return with_context(emitted.error(), name);
   ANYBIT_ASSIGN(Cubin cubin, compile_kernel(compiler, *emitted, arch, cache));
   ANYBIT_ASSIGN(Module module, Module::load(device, cubin.bytes));

@@ -2,18 +2,19 @@
 
 #include <algorithm>
 
+#include "anybit/base/check.h"
 #include "anybit/vm/backend/cuda/emit/internal/emitter.h"
 
 namespace anybit::vm::cuda {
 
-Result<EmittedKernel> emit_cuda(const Program& program, const EmitOptions& options) {
-  ANYBIT_ASSIGN(const SharedPlan shared, plan_shared_memory(program));
-  Emitter emitter(program, shared, options);
+Result<EmittedKernel> emit_cuda(const LoweredProgram& lowered, const EmitOptions& options) {
+  ANYBIT_CHECK(lowered.code.has_value());
+  Emitter emitter(lowered, options);
   ANYBIT_ASSIGN(EmittedKernel kernel, emitter.run());
   // Groups of threads have scratch areas of their own, whose places follow from their sizes.
   const std::vector<int64_t>& sizes = emitter.scratch_bytes();
   if (std::ranges::count_if(sizes, [](int64_t size) { return size > 0; }) < 2) return kernel;
-  return Emitter(program, shared, options, sizes).run();
+  return Emitter(lowered, options, sizes).run();
 }
 
 Result<TensorMapValues> evaluate_tensor_map(const TensorMapParameter& map,

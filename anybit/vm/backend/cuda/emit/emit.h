@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "anybit/base/result.h"
-#include "anybit/vm/ir/program.h"
+#include "anybit/vm/pass/pipeline.h"
 
 namespace anybit::vm::cuda {
 
@@ -56,10 +56,10 @@ struct EmittedKernel {
   std::vector<std::string> notes;               // "line 9: dot runs by fma in the threads: ..."
 };
 
-/// Emits `program` after layout inference.
-/// Pre: verify(program, kWithLayouts) passes.
+/// Writes `lowered` as text, as its passes decided.
+/// Pre: lowered.code is there (LoweringOptions::wants_code).
 /// Errors: kUnsupported, naming the instruction and why it cannot be carried out: an access that
 /// cannot be proved whole bytes, more shared memory than a CTA has.
-Result<EmittedKernel> emit_cuda(const Program& program, const EmitOptions& options = {});
+Result<EmittedKernel> emit_cuda(const LoweredProgram& lowered, const EmitOptions& options = {});
 
 }  // namespace anybit::vm::cuda

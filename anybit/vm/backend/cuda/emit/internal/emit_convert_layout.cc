@@ -224,8 +224,13 @@ TensorType slot_type(const Slots& slots, const RegisterLayout& layout) {
 
 void emit_store_slots(Emitter& out, const std::string& array, const TensorType& type,
                       const SharedView& area) {
-  if (emit_stmatrix(out, array, type, area)) return;
-  const SharedAccess write(out, area, type.element.bits, *type.register_layout);
+  if (const auto matrices = plan_stmatrix(out, type, area)) {
+    emit_stmatrix(out, array, type, area, *matrices);
+    return;
+  }
+  const RegisterLayout& layout = *type.register_layout;
+  const SharedAccess write(out, area, type.element.bits, layout,
+                           plan_shared_access(area, type.element.bits, layout, out.scalars()));
   const std::string holder = out.first_holder(*type.register_layout);
   if (!holder.empty()) out.open("if ({})", holder);
   for (int64_t r = 0; r < write.num_runs(); ++r) {
@@ -237,8 +242,13 @@ void emit_store_slots(Emitter& out, const std::string& array, const TensorType& 
 /// Declares `array` and fills it.
 void emit_load_slots(Emitter& out, const std::string& array, const TensorType& type,
                      const SharedView& area) {
-  if (emit_ldmatrix(out, array, type, area)) return;
-  const SharedAccess read(out, area, type.element.bits, *type.register_layout);
+  if (const auto matrices = plan_matrix_load(type, area, out.num_threads(), out.scalars())) {
+    emit_ldmatrix(out, array, type, area, *matrices);
+    return;
+  }
+  const RegisterLayout& layout = *type.register_layout;
+  const SharedAccess read(out, area, type.element.bits, layout,
+                          plan_shared_access(area, type.element.bits, layout, out.scalars()));
   out.line("ab::u32 {}[{}]{};", array, out.num_words(type),
            read.plan().unit_bytes < 4 ? " = {}" : "");
   for (int64_t r = 0; r < read.num_runs(); ++r) {

@@ -67,14 +67,16 @@ std::string float_literal(float value) {
 
 }  // namespace
 
-Emitter::Emitter(const Program& program, const SharedPlan& shared, const EmitOptions& options,
+Emitter::Emitter(const LoweredProgram& lowered, const EmitOptions& options,
                  std::vector<int64_t> reserved)
-    : program_(program),
-      shared_(shared),
+    : program_(lowered.program),
+      plan_(*lowered.code),
       options_(options),
-      scalars_(program),
+      scalars_(lowered.program),
+      tile_ranges_(lowered.program),
       reserved_bytes_(std::move(reserved)),
-      num_threads_(program.num_threads()) {
+      num_threads_(lowered.program.num_threads()) {
+  const Program& program = program_;
   std::set<std::string> taken;
   for (const char* builtin : {"block_x", "block_y", "block_z", "grid_x", "grid_y", "grid_z"}) {
     variable_names_.push_back(fmt::format("(int)ab::{}()", builtin));
@@ -326,7 +328,7 @@ int64_t Emitter::scratch_offset(int64_t bytes) {
   constexpr int64_t kAlignment = 128;
   const int64_t rounded = (bytes + kAlignment - 1) / kAlignment * kAlignment;
   scratch_bytes_[group] = std::max(scratch_bytes_[group], rounded);
-  int64_t offset = shared_.total_bytes;
+  int64_t offset = plan_.shared.total_bytes;
   for (size_t g = 0; g < std::min(group, reserved_bytes_.size()); ++g) offset += reserved_bytes_[g];
   return offset;
 }
@@ -469,6 +471,7 @@ Status Emitter::emit_block(const Block& block) {
 
 Status Emitter::emit_statement(const Statement& s) {
   line_number_ = s.location.line;
+  number_ = next_number_++;
   switch (s.kind) {
     case StatementKind::kInstruction: return emit_instruction(s);
     case StatementKind::kLet:
@@ -600,7 +603,7 @@ Result<EmittedKernel> Emitter::run() {
   kernel.name = "vm_" + program_.name;  // Apart from what the C library calls so.
   kernel.threads_per_cta = program_.num_threads();
   kernel.shared_bytes =
-      std::accumulate(scratch_bytes_.begin(), scratch_bytes_.end(), shared_.total_bytes);
+      std::accumulate(scratch_bytes_.begin(), scratch_bytes_.end(), plan_.shared.total_bytes);
   kernel.grid = program_.grid;
   constexpr int64_t kMaxSharedBytes = 227 * 1024;
   if (kernel.shared_bytes > kMaxSharedBytes) {

@@ -12,8 +12,11 @@
 
 #include "anybit/vm/backend/cuda/emit/emit.h"
 #include "anybit/vm/ir/instruction_info.h"
+#include "anybit/vm/pass/pipeline.h"
 #include "anybit/vm/pass/scalar_analysis.h"
 #include "anybit/vm/pass/shared_plan.h"
+#include "anybit/vm/pass/swizzle_choice.h"
+#include "anybit/vm/pass/tile_range.h"
 
 namespace anybit::vm::cuda {
 
@@ -26,14 +29,24 @@ inline std::string all_of(const std::string& a, const std::string& b) {
 class Emitter {
  public:
   /// `reserved`: what scratch_bytes() was after a run of the same program; empty: nothing.
-  Emitter(const Program& program, const SharedPlan& shared, const EmitOptions& options,
+  Emitter(const LoweredProgram& lowered, const EmitOptions& options,
           std::vector<int64_t> reserved = {});
 
   Result<EmittedKernel> run();
 
   const Program& program() const { return program_; }
   const ScalarAnalysis& scalars() const { return scalars_; }
-  const SharedPlan& shared_plan() const { return shared_; }
+  const TileRanges& tile_ranges() const { return tile_ranges_; }
+  const SharedPlan& shared_plan() const { return plan_.shared; }
+  /// What the passes decided for the statement that is being written. Pre: it is a `Plan`.
+  template <class Plan>
+  const Plan& statement_plan() const {
+    return std::get<Plan>(plan_.statements[number_]);
+  }
+  template <class Plan>
+  const Plan* find_statement_plan() const {
+    return std::get_if<Plan>(&plan_.statements[number_]);
+  }
   int architecture() const { return options_.architecture; }
 
   /// Appends one indented line.
@@ -48,10 +61,6 @@ class Emitter {
     ++depth_;
   }
   void close();
-
-  /// Takes back the lines written since mark().
-  size_t mark() const { return body_.size(); }
-  void rewind(size_t mark) { body_.resize(mark); }
 
   /// A name nothing else has: "run3".
   std::string fresh(std::string_view stem);
@@ -138,9 +147,10 @@ class Emitter {
   std::string preamble(size_t num_maps) const;
 
   const Program& program_;
-  const SharedPlan& shared_;
+  const CodePlan& plan_;
   const EmitOptions options_;
   ScalarAnalysis scalars_;
+  TileRanges tile_ranges_;
   // Of scratch areas, as a run before found them.
   const std::vector<int64_t> reserved_bytes_;
   std::string body_, prologue_;
@@ -164,6 +174,7 @@ class Emitter {
   int depth_ = 1;
   int next_name_ = 0;
   int line_number_ = 0;
+  size_t number_ = 0, next_number_ = 0;  // Of statements, in program order.
 };
 
 }  // namespace anybit::vm::cuda

@@ -1,7 +1,10 @@
 #!/usr/bin/env python3
 """Counts the GPU instructions of casts per element and prints the table of docs/casts.md.
 
-    tools/cast_sass.py build/release/tests/cast_text [--arch 90a] [--include DIR] [--formats A,B]
+    tools/cast_sass.py build/release/tests/cast_text [--encode] [--arch 90a] [--include DIR]
+                       [--formats A,B]
+
+With --encode, of casts from f32, f16 and bf16, whose sources are promised not to be NaN.
 
 Each cast becomes two kernels, of 64 and of 128 elements a thread; the difference of their lengths,
 less one load or store for each word of the operands, over 64, is what one element costs: kernel
@@ -25,6 +28,9 @@ FORMATS = ("binary ternary bipolar2 bipolar4 int1 int2 int3 int4 int5 int6 int7 
            "ue4m4 e8m0 codebook1 codebook2 codebook3 codebook4 codebook5 codebook8 posit4_1 "
            "posit6_1 posit8_1 lns4_1 lns8_3").split()
 TARGETS = ("f16", "bf16")
+SOURCES = ("f32", "f16", "bf16")
+ENCODED = ("int2 int3 int4 int5 int6 int7 int8 uint1 uint2 uint4 uint8 e1m2 e2m1 e2m2 e2m3 e3m2 "
+           "e3m3 e3m4 e4m2 e4m3 e5m2 ue4m3 ue4m4 e8m0 e3m0 ternary bipolar4 posit8_1").split()
 SUFFIXES = {"e4m3": 8, "e5m2": 8, "ue4m3": 7}  # Those of FORMATS that have NaN or infinity.
 
 
@@ -71,7 +77,7 @@ def measure(tool, rows, arch, include):
         counts = instruction_counts(cubin)
     results = {}
     for i, row in enumerate(rows):
-        moved = (MANY - FEW) * (bits_of(row[0]) + 16) // 32
+        moved = (MANY - FEW) * (bits_of(row[0]) + bits_of(row[1])) // 32
         more = counts[f"cast{2 * i + 1}"] - counts[f"cast{2 * i}"] - moved
         results[row] = more / (MANY - FEW), methods[f"cast{2 * i}"]
     return results
@@ -93,15 +99,31 @@ def print_table(results, formats):
             print(f"| {label} | {' | '.join(cells)} | {', '.join(methods)} |")
 
 
+def print_encode_table(results, formats):
+    print("| format | f32 | f16 | bf16 | method (f32, f16, bf16) |")
+    print("|---|---|---|---|---|")
+    for name in formats:
+        found = [results[(source, name, "canonical", 1)] for source in SOURCES]
+        print(f"| {name} | {' | '.join(f'{count:.2f}' for count, _ in found)} | "
+              f"{', '.join(method for _, method in found)} |")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("tool", help="the program cast_text")
     parser.add_argument("--arch", default="90a")
     parser.add_argument("--include", default=".", help="the folder that holds anybit/")
+    parser.add_argument("--encode", action="store_true", help="casts into the formats")
     parser.add_argument("--formats", help="only these, separated by commas",
-                        type=lambda text: text.split(","), default=FORMATS)
+                        type=lambda text: text.split(","))
     arguments = parser.parse_args()
+    arguments.formats = arguments.formats or (ENCODED if arguments.encode else FORMATS)
+    if arguments.encode:
+        rows = [(source, name, "canonical", 1) for name in arguments.formats for source in SOURCES]
+        print_encode_table(measure(arguments.tool, rows, arguments.arch, arguments.include),
+                           arguments.formats)
+        return 0
     rows = []
     for name in arguments.formats:
         for to in TARGETS:

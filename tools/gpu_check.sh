@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # Builds gpu_check and the VM's test programs and runs them on GPU 0; reports in build/gpu_check/.
-#   tools/gpu_check.sh [PART...]     header, casts, memory, cast-times, matmul, programs
+#   tools/gpu_check.sh [PART...]     header, casts, memory, cast-times, matmul, fuzz, tune, programs
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cmake --preset release >/dev/null
 cmake --build --preset release --target gpu_check vm_run_test
 mkdir -p build/gpu_check
 parts=("$@")
-[ ${#parts[@]} -gt 0 ] || parts=(memory matmul cast-times casts programs header)
+[ ${#parts[@]} -gt 0 ] || parts=(memory matmul cast-times casts programs fuzz header)
 status=0
 for part in "${parts[@]}"; do
   if [ "$part" = programs ]; then

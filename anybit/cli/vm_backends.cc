@@ -36,15 +36,16 @@ struct OptOptions {
 
 Status optimize(const OptOptions& options) {
   ANYBIT_ASSIGN(vm::Program program, read_program(options.path, options.kernel));
-  if (!options.after.empty() &&
-      std::ranges::find(vm::passes(), options.after, &vm::PassInfo::name) == vm::passes().end()) {
+  const auto after = std::ranges::find(vm::passes(), options.after, &vm::PassInfo::name);
+  if (!options.after.empty() && after == vm::passes().end()) {
     return fail(ErrorCode::kInvalidArgument, "--print-after={}: no such pass; there are: {}",
                 options.after, pass_list());
   }
   vm::LoweringOptions lowering;
   lowering.verify_after_each = true;
-  lowering.after_pass = [&](const vm::PassInfo& pass, const vm::Program& after) {
-    if (pass.name == options.after) fmt::print("{}", vm::print(after));
+  lowering.wants_code = options.explain || (after != vm::passes().end() && after->plans_code);
+  lowering.after_pass = [&](const vm::PassInfo& pass, const vm::LoweredProgram& lowered) {
+    if (pass.name == options.after) fmt::print("{}", vm::print_after(pass, lowered));
   };
   ANYBIT_ASSIGN(const vm::LoweredProgram lowered, vm::lower(std::move(program), lowering));
   if (options.explain) {
@@ -79,9 +80,9 @@ Status emit(const EmitCommandOptions& options) {
                 options.arch);
   }
   ANYBIT_ASSIGN(const vm::LoweredProgram lowered,
-                vm::lower(std::move(program), {.architecture = architecture}));
+                vm::lower(std::move(program), {.architecture = architecture, .wants_code = true}));
   ANYBIT_ASSIGN(const vm::cuda::EmittedKernel emitted,
-                vm::cuda::emit_cuda(lowered.program, {.architecture = architecture}));
+                vm::cuda::emit_cuda(lowered, {.architecture = architecture}));
   OrderedJson json = {{"kernel", emitted.name},
                       {"threads", emitted.threads_per_cta},
                       {"shared_bytes", emitted.shared_bytes},

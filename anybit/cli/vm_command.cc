@@ -12,6 +12,7 @@
 #include "anybit/cli/command.h"
 #include "anybit/cli/vm_backends.h"
 #include "anybit/cli/vm_programs.h"
+#include "anybit/cli/vm_tune.h"
 #include "anybit/layout/draw.h"
 #include "anybit/layout/register_layout_text.h"
 #include "anybit/vm/text/manual.h"
@@ -133,6 +134,7 @@ constexpr Command kActions[] = {
     {"opt", "Run the passes and print the kernel", vm_opt},
     {"run", "Run a kernel on npy arrays", vm_run},
     {"emit", "Print the CUDA C++ of a kernel, or compile it", vm_emit},
+    {"tune", "Time the schedules of a kernel and keep the quickest", vm_tune},
     {"layout", "Draw a register layout", vm_layout},
     {"manual", "Print the reference of instructions and operators", vm_manual},
 };

@@ -20,7 +20,8 @@ std::vector<float> some_values() {
   const Philox random(5);
   std::vector<float> values(kRows * kCols);
   for (size_t i = 0; i < values.size(); ++i) {
-    const auto row = static_cast<double>(i / kCols);
+    const size_t whole_rows = i / kCols;
+    const auto row = static_cast<double>(whole_rows);
     values[i] = static_cast<float>((0.5 + row / kRows) * random.normal(i));
   }
   return values;

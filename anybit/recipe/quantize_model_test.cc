@@ -25,7 +25,7 @@ std::vector<float> values_of(std::string_view name, int64_t count) {
 }
 
 // Three layers of one matrix and one norm, and an embedding. `loads` counts the matrices read.
-CheckpointSource small_checkpoint(int* loads, std::string failing = "") {
+CheckpointSource small_checkpoint(int* loads, const std::string& failing = "") {
   CheckpointSource source;
   source.description = "small";
   source.tensors.push_back({"embed.weight", {40, 64}, TensorKind::kEmbedding, -1});

@@ -113,10 +113,10 @@ void compile_cases(const GpuContext& context, const vm::cuda::CubinCache& cache,
     for (size_t i = next++; i < cases.size(); i = next++) {
       const GpuCase gpu_case = cases[i]();
       if (!gpu_case.program) continue;
-      const auto lowered = vm::lower(*gpu_case.program);
+      const auto lowered = vm::lower(*gpu_case.program, {.wants_code = true});
       if (!lowered) continue;
-      const auto kernel = vm::cuda::emit_cuda(
-          lowered->program, {.architecture = vm::cuda::architecture_number(arch)});
+      const auto kernel =
+          vm::cuda::emit_cuda(*lowered, {.architecture = vm::cuda::architecture_number(arch)});
       if (kernel) (void)vm::cuda::compile_kernel(context.compiler, *kernel, arch, &cache);
     }
   };

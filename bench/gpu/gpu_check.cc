@@ -1,9 +1,10 @@
 // Checks and measures the tile VM on a GPU: the device header against its emulation, casts of every
 // format bit for bit, the memory-bound kernels and matrix products against double precision and the
 // floor.
-//   gpu_check [--only header|casts|memory|cast-times|matmul|wgmma] [--no-times] [--json FILE]
+//   gpu_check [--only PART]... [--no-times] [--json FILE]; --help lists the parts
 //   --case NAME: only the checks whose name contains this
 #include <unistd.h>
+#include <CLI/CLI.hpp>
 
 #include <algorithm>
 #include <cstdio>
@@ -15,6 +16,8 @@
 #include "anybit/vm/backend/cuda/device_source.h"
 #include "cublas.h"
 #include "gpu_case.h"
+#include "gpu_parts.h"
+#include "weight_only_cases.h"
 
 namespace anybit::bench {
 namespace {
@@ -42,8 +45,8 @@ struct Report {
         speed = fmt::format("{:9.1f} us {:7.1f} TFLOP/s", row.microseconds,
                             row.operations / row.microseconds / 1e6);
       } else if (peak_bandwidth > 0) {
-        j["fraction_of_copy"] = gbps / peak_bandwidth;
-        speed += fmt::format(" {:5.1f}% of copy", 100 * gbps / peak_bandwidth);
+        j["fraction_of_peak"] = gbps / peak_bandwidth;
+        speed += fmt::format(" {:5.1f}% of peak", 100 * gbps / peak_bandwidth);
       }
     }
     rows.push_back(std::move(j));
@@ -91,8 +94,59 @@ void check_header(const GpuContext& context, const std::string& wanted, Report& 
   }
 }
 
-int run(const std::vector<std::string>& only, bool wants_times, const std::string& json_path,
-        const std::string& wanted_case) {
+struct CheckOptions {
+  std::vector<std::string> only;
+  bool wants_times = true;
+  std::string json_path, wanted_case;
+  uint64_t first_seed = 1, num_seeds = 300;  // Of fuzz.
+  std::string commit = "unknown";            // Of tune's entries.
+  double budget = 60;                        // Seconds of tune for each shape.
+  WeightOnlyOptions weight_only;
+};
+
+void check_fuzz(const GpuContext& context, const CheckOptions& options, Report& report) {
+  const FuzzSummary summary = fuzz_on_gpu(context, options.first_seed, options.num_seeds);
+  GpuRow row;
+  row.name = fmt::format("fuzz: {} programs from seed {}, {} refused by code generation",
+                         summary.programs, options.first_seed, summary.refused);
+  for (const std::string& problem : summary.problems) row.problem += problem + "; ";
+  if (summary.refused * 4 > summary.programs) row.problem += "too many are refused";
+  report.add(row, 0);
+}
+
+void check_tune(const GpuContext& context, const CheckOptions& options, Report& report) {
+  vm::ScheduleTable table;
+  for (const TuneRow& tuned :
+       tune_on_gpu(context, context.cache, options.commit, options.budget, options.wanted_case)) {
+    GpuRow row;
+    row.name = fmt::format("tune {} {}", tuned.kernel, to_string(tuned.sizes));
+    if (!tuned.result) {
+      row.problem = tuned.result.error().message;
+    } else {
+      row.name += ": " + to_string(tuned.result->best.schedule);
+      row.microseconds = tuned.result->best.microseconds;
+      table.put(tuned.result->best);
+    }
+    report.add(row, 0);
+    if (!tuned.result) continue;
+    auto& json = report.rows.back();
+    json["best_of_first_five_us"] = tuned.best_of_first_five;
+    for (const vm::TunedCandidate& candidate : tuned.result->candidates) {
+      json["candidates"].push_back({{"schedule", to_string(candidate.schedule)},
+                                    {"us", candidate.microseconds},
+                                    {"estimated_us", candidate.estimate.microseconds},
+                                    {"rank", candidate.rank + 1},
+                                    {"registers", candidate.registers},
+                                    {"spill_bytes", candidate.spill_bytes},
+                                    {"problem", candidate.problem}});
+    }
+  }
+  std::printf("%s", to_string(table).c_str());
+}
+
+int run(const CheckOptions& options) {
+  const std::vector<std::string>& only = options.only;
+  const std::string &json_path = options.json_path, &wanted_case = options.wanted_case;
   auto device = vm::cuda::Device::open();
   auto compiler = vm::cuda::Compiler::load();
   if (!device || !compiler) {
@@ -102,7 +156,7 @@ int run(const std::vector<std::string>& only, bool wants_times, const std::strin
   }
   auto stream = vm::cuda::Stream::create(*device);
   if (!stream) return 1;
-  GpuContext context{*device, std::move(*compiler), std::move(*stream), wants_times};
+  GpuContext context{*device, std::move(*compiler), std::move(*stream), options.wants_times};
   const auto wants = [&](const char* part) {
     return only.empty() || std::find(only.begin(), only.end(), part) != only.end();
   };
@@ -128,6 +182,12 @@ int run(const std::vector<std::string>& only, bool wants_times, const std::strin
     }
   }
   if (wants("matmul")) run_all(matmul_cases());
+  if (wants("weight-only")) {
+    const double read = measured_read_bandwidth(context);
+    std::printf("read bandwidth: %.0f GB/s; percentages are of it\n", read);
+    run_weight_only(context, options.weight_only,
+                    [&](const GpuRow& row) { report.add(row, read); });
+  }
   const auto run_casts = [&](bool exhaustive) {
     const auto cases = cast_cases(exhaustive);
     const std::filesystem::path folder =
@@ -147,6 +207,8 @@ int run(const std::vector<std::string>& only, bool wants_times, const std::strin
     context.wants_times = false;
     run_casts(true);
   }
+  if (wants("fuzz")) check_fuzz(context, options, report);
+  if (wants("tune")) check_tune(context, options, report);
   std::printf("%s: %d right, %d wrong\n", context.device.properties().name.c_str(),
               report.num_right, report.num_wrong);
   if (!json_path.empty()) {
@@ -162,25 +224,32 @@ int run(const std::vector<std::string>& only, bool wants_times, const std::strin
 }  // namespace anybit::bench
 
 int main(int argc, char** argv) {
-  std::vector<std::string> only;
-  bool wants_times = true;
-  std::string json_path, wanted_case;
-  for (int i = 1; i < argc; ++i) {
-    const std::string argument = argv[i];
-    if (argument == "--no-times") {
-      wants_times = false;
-    } else if (argument == "--only" && i + 1 < argc) {
-      only.emplace_back(argv[++i]);
-    } else if (argument == "--case" && i + 1 < argc) {
-      wanted_case = argv[++i];
-    } else if (argument == "--json" && i + 1 < argc) {
-      json_path = argv[++i];
-    } else {
-      std::fprintf(stderr,
-                   "usage: gpu_check [--only PART]... [--case NAME] [--no-times] [--json FILE]\n"
-                   "PART: header, casts, memory, matmul, wgmma, cast-times\n");
-      return 2;
-    }
-  }
-  return anybit::bench::run(only, wants_times, json_path, wanted_case);
+  CLI::App app{"Checks and measures the tile VM on GPU 0"};
+  anybit::bench::CheckOptions options;
+  bool no_times = false, no_checks = false;
+  app.add_option("--only", options.only, "run these parts alone")
+      ->check(CLI::IsMember({"header", "casts", "memory", "cast-times", "matmul", "wgmma",
+                             "weight-only", "fuzz", "tune"}));
+  app.add_option("--case", options.wanted_case, "only what has this in its name");
+  app.add_flag("--no-times", no_times, "only whether results are right");
+  app.add_option("--json", options.json_path, "writes all rows there");
+  app.add_option("--seeds", options.num_seeds, "fuzz: how many programs");
+  app.add_option("--first", options.first_seed, "fuzz: the seed of the first");
+  app.add_option("--commit", options.commit, "tune: the commit that entries name");
+  app.add_option("--budget", options.budget, "tune: seconds for each shape");
+  anybit::bench::WeightOnlyOptions& weight_only = options.weight_only;
+  app.add_option("--format", weight_only.schemes, "weight-only: these schemes");
+  app.add_option("--shape", weight_only.shapes, "weight-only: n k");
+  app.add_option("-m", weight_only.ms, "weight-only: rows of the activations");
+  app.add_option("--rows", weight_only.tile_rows, "weight-only: rows of a tile");
+  app.add_flag("--no-checks", no_checks, "weight-only: only times");
+  app.add_flag("--sweep", weight_only.wants_sweep, "weight-only: times every schedule");
+  app.add_option("--top", weight_only.top, "weight-only: the best predicted of the sweep");
+  app.add_option("--schedule", weight_only.schedule, "weight-only: of the sweep, what has this");
+  CLI11_PARSE(app, argc, argv);
+  for (auto& [k, n] : weight_only.shapes) std::swap(k, n);
+  weight_only.wants_sweep |= weight_only.top > 0 || !weight_only.schedule.empty();
+  weight_only.wants_checks = !no_checks;
+  options.wants_times = weight_only.wants_times = !no_times;
+  return anybit::bench::run(options);
 }

@@ -13,7 +13,8 @@ namespace {
 
 using namespace anybit;
 
-constexpr const char* kMethods[] = {"affine", "float", "conversion", "lookup", "table", "element"};
+constexpr const char* kMethods[] = {"affine",   "float",  "conversion", "encoding",
+                                    "widening", "lookup", "table",      "element"};
 
 Status print_kernel(int line, const std::string& from_name, const std::string& to_name,
                     const vm::cuda::CastOptions& options, int64_t count) {

@@ -10,16 +10,15 @@ using vm::KernelBuilder;
 using vm::ScalarType;
 using vm::Tile;
 
-Result<vm::Program> copy_program() {
-  constexpr int64_t kWords = 4096;  // A CTA's.
-  KernelBuilder k("copy", 8);
+Result<vm::Program> copy_program(const CopySchedule& schedule) {
+  KernelBuilder k("copy", schedule.num_warps);
   const Expr x = k.parameter("x", ScalarType::kPointer), y = k.parameter("y", ScalarType::kPointer);
   const Expr n = k.parameter("n", ScalarType::kI32);
-  k.grid({ceil_div(n, kWords)});
+  k.grid({ceil_div(n, schedule.words)});
   k.assume(equal(n % 4, 0));
   const Tile from = k.global_view(x, vm::kUint32, {n}), to = k.global_view(y, vm::kUint32, {n});
-  const Expr first = k.block(0) * kWords;
-  k.store_global(to, k.load_global(from, {first}, {kWords}), {first});
+  const Expr first = k.block(0) * schedule.words;
+  k.store_global(to, k.load_global(from, {first}, {schedule.words}), {first});
   return k.build();
 }
 

@@ -13,16 +13,20 @@ using vm::ScalarType;
 using vm::Tile;
 
 Result<vm::Program> softmax_program(const numeric::ElementFormat& element, int64_t columns) {
-  // 16 elements a thread: enough loads in flight, few warps at each barrier.
-  KernelBuilder k("softmax", static_cast<int>(columns / 512));
+  return softmax_program(element, columns, {.num_warps = static_cast<int>(columns / 512)});
+}
+
+Result<vm::Program> softmax_program(const numeric::ElementFormat& element, int64_t columns,
+                                    const RowSchedule& schedule) {
+  KernelBuilder k("softmax", schedule.num_warps);
   const Expr x = k.parameter("x", ScalarType::kPointer), y = k.parameter("y", ScalarType::kPointer);
   const Expr rows = k.parameter("rows", ScalarType::kI32);
-  k.grid({rows});
+  k.grid({ceil_div(rows, schedule.rows)});
   const Tile in = k.global_view(x, element, {rows, Expr(columns)});
   const Tile out = k.global_view(y, element, {rows, Expr(columns)});
-  const Expr row = k.block(0);
+  const Expr row = k.block(0) * schedule.rows;
   const auto number = [&](float value) { return k.full(numeric::kF32, {1, 1}, Expr::real(value)); };
-  const Tile values = k.cast(k.load_global(in, {row, 0}, {1, columns}), numeric::kF32);
+  const Tile values = k.cast(k.load_global(in, {row, 0}, {schedule.rows, columns}), numeric::kF32);
   const Tile largest = k.reduce(values, ReduceOp::kMax, 1);
   // e^(x - max) = 2^(x log2(e) - max log2(e)): one multiply-add and one exp2.
   const Tile log2e = number(std::numbers::log2e_v<float>);

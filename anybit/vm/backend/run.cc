@@ -92,10 +92,11 @@ Result<std::array<int, 3>> grid_of(const Program& program,
   return grid;
 }
 
-Status run_emulated_program(const Program& program, std::span<const LaunchArgument> arguments,
-                            const RunOptions& options) {
+Status run_emulated_program(const LoweredProgram& lowered,
+                            std::span<const LaunchArgument> arguments, const RunOptions& options) {
   ANYBIT_ASSIGN(const cuda::EmittedKernel emitted,
-                cuda::emit_cuda(program, {.architecture = options.architecture}));
+                cuda::emit_cuda(lowered, {.architecture = options.architecture}));
+  const Program& program = lowered.program;
   ANYBIT_ASSIGN(const EmulatedKernel kernel,
                 compile_emulated(emitted.source, {.kernel_name = emitted.name}));
   std::string printed;
@@ -153,11 +154,10 @@ Status run_program(Backend backend, const Program& program,
                    std::span<const LaunchArgument> arguments, const RunOptions& options) {
   ANYBIT_TRY(check_arguments(program, arguments));
   if (backend == Backend::kCuda) return run_cuda_program(program, arguments);
+  const bool is_emulated = backend == Backend::kEmulated;
   ANYBIT_ASSIGN(const LoweredProgram lowered,
-                lower(program, {.architecture = options.architecture}));
-  if (backend == Backend::kEmulated) {
-    return run_emulated_program(lowered.program, arguments, options);
-  }
+                lower(program, {.architecture = options.architecture, .wants_code = is_emulated}));
+  if (is_emulated) return run_emulated_program(lowered, arguments, options);
   ReferenceOptions reference;
   reference.print = options.print;
   return run_reference(lowered.program, arguments, reference);
@@ -168,6 +168,7 @@ Status launch_emulated(const EmulatedKernel& kernel, const cuda::EmittedKernel& 
                        std::string* printed) {
   EmulatedLaunch launch;
   ANYBIT_ASSIGN(launch.grid, grid_of(program, arguments));
+  launch.cluster = emitted.cluster;
   launch.block_threads = emitted.threads_per_cta;
   launch.shared_bytes = static_cast<int>(emitted.shared_bytes);
   launch.printed = printed;

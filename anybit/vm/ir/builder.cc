@@ -27,6 +27,7 @@ Expr KernelBuilder::parameter(std::string name, ScalarType type) {
 }
 
 void KernelBuilder::grid(std::vector<Expr> extents) { program_.grid = std::move(extents); }
+void KernelBuilder::cluster(std::vector<int64_t> extents) { program_.cluster = std::move(extents); }
 void KernelBuilder::comment(std::string text) { program_.comment = std::move(text); }
 
 Expr KernelBuilder::block(int dim) const {
@@ -159,6 +160,12 @@ void KernelBuilder::copy_bulk(Tile shared, Tile global, Tile barriers, std::vect
   emit(Opcode::kCopyBulk, {shared, global, barriers}, {std::move(offset), std::move(index)});
 }
 void KernelBuilder::fence_async() { emit(Opcode::kFenceAsync, {}, {}); }
+void KernelBuilder::store_bulk(Tile global, Tile shared, std::vector<Expr> offset) {
+  emit(Opcode::kStoreBulk, {global, shared}, {std::move(offset)});
+}
+void KernelBuilder::store_bulk_commit() { emit(Opcode::kStoreBulkCommit, {}, {}); }
+void KernelBuilder::store_bulk_wait(int64_t groups) { emit(Opcode::kStoreBulkWait, {}, {groups}); }
+void KernelBuilder::cluster_sync() { emit(Opcode::kClusterSync, {}, {}); }
 Tile KernelBuilder::view(Tile tile, numeric::ElementFormat element, std::vector<int64_t> shape,
                          std::optional<layout::RegisterLayout> at) {
   return emit(Opcode::kView, {tile}, {element, std::move(shape)}, std::move(at));
@@ -292,11 +299,13 @@ void KernelBuilder::if_then(Expr condition, const std::function<void()>& body,
 
 void KernelBuilder::break_loop() { append(StatementKind::kBreak); }
 
-void KernelBuilder::threads(int64_t first, int64_t count, const std::function<void()>& body) {
+void KernelBuilder::threads(int64_t first, int64_t count, const std::function<void()>& body,
+                            int64_t num_registers) {
   Statement statement;
   statement.kind = StatementKind::kThreads;
   statement.first_thread = first;
   statement.num_threads = count;
+  statement.num_registers = num_registers;
   const int64_t outer = std::exchange(num_threads_, count);
   nest(statement.body, body);
   num_threads_ = outer;

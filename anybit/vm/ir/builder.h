@@ -37,14 +37,22 @@ class KernelBuilder {
 
   Expr parameter(std::string name, ScalarType type);
   void grid(std::vector<Expr> extents);
+  void cluster(std::vector<int64_t> extents);
   void comment(std::string text);
   /// The index of this CTA in grid dimension 0, 1, 2.
   Expr block(int dim) const;
+  /// The index of this CTA in its cluster.
+  Expr cluster_rank() const { return Expr::variable(kClusterRank, ScalarType::kI32); }
   /// How many there are in that dimension.
   Expr num_blocks(int dim) const;
 
   /// The shape of a shared or register tile. Pre: the tile was built without a mistake.
   const std::vector<int64_t>& shape_of(Tile tile) const { return program_.type_of(tile.id).shape; }
+
+  /// The element of a tile. Pre: as above.
+  const numeric::ElementFormat& element_of(Tile tile) const {
+    return program_.type_of(tile.id).element;
+  }
 
   /// The general form of every instruction: attributes in the order of the table, monostate for
   /// those left out. The result, if the instruction has one, is laid out by inference unless `at`.
@@ -79,6 +87,10 @@ class KernelBuilder {
   void copy_bulk(Tile shared, Tile global, Tile barriers, std::vector<Expr> offset,
                  std::vector<Expr> index);
   void fence_async();
+  void store_bulk(Tile global, Tile shared, std::vector<Expr> offset);
+  void store_bulk_commit();
+  void store_bulk_wait(int64_t groups);
+  void cluster_sync();
   Tile view(Tile tile, numeric::ElementFormat element, std::vector<int64_t> shape,
             std::optional<layout::RegisterLayout> at = std::nullopt);
   Tile cast(Tile tile, numeric::ElementFormat element, bool saturate = false);
@@ -117,7 +129,8 @@ class KernelBuilder {
   void if_then(Expr condition, const std::function<void()>& body,
                const std::function<void()>& otherwise = nullptr);
   void break_loop();
-  void threads(int64_t first, int64_t count, const std::function<void()>& body);
+  void threads(int64_t first, int64_t count, const std::function<void()>& body,
+               int64_t num_registers = 0);
 
   /// The verified program. Errors: the first mistake.
   Result<Program> build();

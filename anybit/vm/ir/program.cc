@@ -5,7 +5,8 @@ namespace anybit::vm {
 Program Program::with_builtins(std::string name) {
   Program program;
   program.name = std::move(name);
-  for (const char* builtin : {"block.x", "block.y", "block.z", "grid.x", "grid.y", "grid.z"}) {
+  for (const char* builtin :
+       {"block.x", "block.y", "block.z", "grid.x", "grid.y", "grid.z", "cluster.rank"}) {
     program.add_variable(builtin, ScalarType::kI32, VariableRole::kBuiltin);
   }
   return program;

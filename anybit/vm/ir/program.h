@@ -24,7 +24,7 @@ struct SourceLocation {
 };
 
 enum class VariableRole : uint8_t {
-  kBuiltin,    // block.x, block.y, block.z, grid.x, grid.y, grid.z: i32.
+  kBuiltin,    // block.x, block.y, block.z, grid.x, grid.y, grid.z, cluster.rank: i32.
   kParameter,  // Given at launch.
   kLet,        // Defined once.
   kMutable,    // `var`, changed by `set`.
@@ -39,7 +39,7 @@ struct Variable {
 };
 
 /// Ids of the builtins, which every program has first in `variables`, in this order.
-inline constexpr VariableId kBlockX = 0, kGridX = 3, kNumBuiltins = 6;
+inline constexpr VariableId kBlockX = 0, kGridX = 3, kClusterRank = 6, kNumBuiltins = 7;
 
 /// A tile of the program, defined by one instruction; registers may be changed by `assign`, `dot`
 /// and other instructions that say so.
@@ -82,12 +82,13 @@ struct Statement {
   Instruction instruction = {};
   VariableId variable = -1;
   std::vector<Expr> expressions = {};
-  bool unroll = false;       // kFor: unroll fully in generated code.
-  int64_t num_stages = 0;    // kFor: pipeline with so many stages; 0: not marked.
-  int64_t first_thread = 0;  // kThreads
-  int64_t num_threads = 0;   // kThreads
-  Block body = {};           // kFor, kWhile, kIf, kThreads
-  Block else_body = {};      // kIf
+  bool unroll = false;        // kFor: unroll fully in generated code.
+  int64_t num_stages = 0;     // kFor: pipeline with so many stages; 0: not marked.
+  int64_t first_thread = 0;   // kThreads
+  int64_t num_threads = 0;    // kThreads
+  int64_t num_registers = 0;  // kThreads: a hint, how many a thread may use; 0: none.
+  Block body = {};            // kFor, kWhile, kIf, kThreads
+  Block else_body = {};       // kIf
 };
 
 /// Pre for backends: verify() has passed.
@@ -97,6 +98,7 @@ struct Program {
   std::vector<Variable> variables;     // The builtins first.
   std::vector<VariableId> parameters;  // In the order of launch arguments.
   std::vector<Expr> grid;              // 1 to 3 extents, of parameters.
+  std::vector<int64_t> cluster;        // CTAs in each dimension of the grid; empty: no clusters.
   int num_warps = 4;
   std::vector<Value> values;
   Block body;
@@ -104,6 +106,12 @@ struct Program {
   /// A program with its builtins and nothing else.
   static Program with_builtins(std::string name);
   int num_threads() const { return num_warps * 32; }
+  /// CTAs of a cluster; 1 without clusters.
+  int64_t cluster_size() const {
+    int64_t size = 1;
+    for (const int64_t extent : cluster) size *= extent;
+    return size;
+  }
   const TensorType& type_of(ValueId id) const { return values[id].type; }
   TensorType& type_of(ValueId id) { return values[id].type; }
   VariableId add_variable(std::string name, ScalarType type, VariableRole role);
@@ -115,6 +123,15 @@ inline constexpr size_t kMaxNameLength = 256;
 
 /// Threads of one warp, and the most warps of a CTA.
 inline constexpr int kWarpSize = 32, kMaxWarps = 32;
+
+/// Threads of a warpgroup, the most CTAs of a cluster, and the registers of a CTA.
+inline constexpr int kWarpgroupSize = 128, kMaxClusterSize = 8, kCtaRegisters = 65536;
+
+/// Registers that each thread has when a kernel with register hints begins.
+constexpr int64_t initial_registers(int64_t num_threads) {
+  const int64_t share = kCtaRegisters / num_threads / 8 * 8;
+  return share < 248 ? share : 248;
+}
 
 /// Calls visit(statement) for every statement, outer before inner, in program order.
 template <class BlockType, class Visit>

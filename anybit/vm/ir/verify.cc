@@ -78,7 +78,8 @@ class Verifier {
 
   Status run() {
     ANYBIT_TRY(check_header());
-    return check_block(program_.body);
+    ANYBIT_TRY(check_block(program_.body));
+    return check_registers();
   }
 
  private:
@@ -134,6 +135,82 @@ class Verifier {
       ANYBIT_TRY(check_expression(extent, "the grid, which may name only parameters"));
     }
     for (VariableId id = 0; id < kNumBuiltins; ++id) variable_in_scope_[id] = true;
+    return check_cluster();
+  }
+
+  Status check_cluster() {
+    if (program_.cluster.size() > program_.grid.size()) {
+      return fail(ErrorCode::kInvalidArgument, "a cluster of {} extents in a grid of {}",
+                  program_.cluster.size(), program_.grid.size());
+    }
+    int64_t size = 1;
+    for (const int64_t extent : program_.cluster) {
+      if (extent >= 1 && extent <= kMaxClusterSize) size *= extent;
+      if (extent >= 1 && extent <= kMaxClusterSize && size <= kMaxClusterSize) continue;
+      return fail(ErrorCode::kInvalidArgument, "a cluster {}, expected 1 to {} CTAs",
+                  shape_text(program_.cluster), kMaxClusterSize);
+    }
+    return {};
+  }
+
+  /// Groups with register hints are the last statements of the kernel, with nothing but groups
+  /// beside them: the threads of a warpgroup change together, and none goes on with fewer than its
+  /// code needs. Each has a warpgroup, or several, to itself.
+  Status check_registers() {
+    size_t first = program_.body.size();
+    while (first > 0 && program_.body[first - 1].kind == StatementKind::kThreads) --first;
+    std::vector<int64_t> registers(
+        static_cast<size_t>((program_.num_threads() + kWarpgroupSize - 1) / kWarpgroupSize),
+        initial_registers(program_.num_threads()));
+    std::vector<int> num_groups(registers.size(), 0);
+    bool has_hints = false;
+    Status status;
+    for (size_t i = first; i < program_.body.size(); ++i) {
+      const Statement& s = program_.body[i];
+      for (int64_t g = s.first_thread / kWarpgroupSize;
+           g <= (s.first_thread + s.num_threads - 1) / kWarpgroupSize; ++g) {
+        ++num_groups[static_cast<size_t>(g)];
+        if (s.num_registers > 0) registers[static_cast<size_t>(g)] = s.num_registers;
+      }
+    }
+    for_each_statement(program_.body, [&](const Statement& s) {
+      if (s.kind != StatementKind::kThreads || s.num_registers == 0 || !status) return;
+      has_hints = true;
+      const bool stands_last =
+          &s >= program_.body.data() + first && &s < program_.body.data() + program_.body.size();
+      status = check_hint(s, stands_last, num_groups);
+    });
+    if (!has_hints || !status) return status;
+    int64_t total = 0;
+    for (const int64_t each : registers) total += each * kWarpgroupSize;
+    if (total <= kCtaRegisters) return {};
+    return fail(ErrorCode::kInvalidArgument, "registers(): {} registers in all, a CTA has {}",
+                total, kCtaRegisters);
+  }
+
+  Status check_hint(const Statement& s, bool stands_last, const std::vector<int>& num_groups) {
+    const auto refuse = [&](std::string_view why) {
+      return fail(ErrorCode::kInvalidArgument, "line {}: registers({}): {}", s.location.line,
+                  s.num_registers, why);
+    };
+    if (s.num_registers % 8 != 0 || s.num_registers < 24 || s.num_registers > 248) {
+      return refuse("expected a multiple of 8 from 24 to 248");
+    }
+    if (program_.num_threads() % kWarpgroupSize != 0) {
+      return refuse("the CTA must consist of whole warpgroups of 4 warps");
+    }
+    if (!stands_last)
+      return refuse("expected only groups of threads from here to the kernel's end");
+    const int64_t first = s.first_thread / kWarpgroupSize;
+    const int64_t last = (s.first_thread + s.num_threads - 1) / kWarpgroupSize;
+    const bool is_whole =
+        s.first_thread % kWarpgroupSize == 0 && s.num_threads % kWarpgroupSize == 0;
+    if (!is_whole && first != last) return refuse("expected whole warpgroups, or a part of one");
+    for (int64_t g = first; g <= last; ++g) {
+      if (num_groups[static_cast<size_t>(g)] > 1) {
+        return refuse("another group of threads has warps of the same warpgroup");
+      }
+    }
     return {};
   }
 

@@ -11,8 +11,7 @@
 
 namespace anybit::vm {
 
-inline constexpr int64_t kWarpgroupSize = 128;  // Threads: four warps.
-inline constexpr int64_t kWgmmaRows = 64;       // m of every step.
+inline constexpr int64_t kWgmmaRows = 64;  // m of every step.
 
 /// One row for each element of the operands.
 struct WgmmaAtom {

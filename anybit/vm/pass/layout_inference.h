@@ -1,5 +1,5 @@
-// Layout inference: gives every register tile a layout, and inserts convert_layout where an operand
-// is not held as its instruction needs it.
+// Layout inference: gives every register tile a layout; then convert_layout is inserted where an
+// operand is not held as its instruction needs it.
 #pragma once
 
 #include <string>
@@ -25,8 +25,13 @@ struct LayoutInference {
 
 /// Annotated layouts stay. Then, as long as a tile has none, the first rule that applies is taken:
 /// by RulePriority, within one in program order; so the outcome depends on the program alone.
-/// Post: verify(program, kWithLayouts) passes.
-/// Errors: kInvalidArgument if a tile gets no layout, or layouts cannot be carried out.
+/// Post: every register tile has a layout.
+/// Errors: kInvalidArgument if a tile gets none.
 Result<LayoutInference> infer_layouts(Program program);
+
+/// Inserts convert_layout before each instruction for operands that are held otherwise than its row
+/// requires. Pre: every register tile has a layout. Post: verify(program, kWithLayouts) passes.
+/// Errors: kInvalidArgument if layouts cannot be carried out.
+Result<Program> insert_conversions(Program program);
 
 }  // namespace anybit::vm

@@ -76,6 +76,51 @@ ScalarAnalysis::ScalarAnalysis(const Program& program) {
       add_assumption(s.expressions[0]);
     }
   }
+  find_mutable_facts(program);
+}
+
+ScalarAnalysis::MutableFacts* ScalarAnalysis::facts_of(VariableId id) {
+  const auto found = std::ranges::find(mutable_facts_, id, &MutableFacts::variable);
+  return found == mutable_facts_.end() ? nullptr : &*found;
+}
+
+const ScalarAnalysis::MutableFacts* ScalarAnalysis::facts_of(VariableId id) const {
+  const auto found = std::ranges::find(mutable_facts_, id, &MutableFacts::variable);
+  return found == mutable_facts_.end() ? nullptr : &*found;
+}
+
+/// Begins with the first values and joins what each `set` gives under the facts so far, until all
+/// of it is covered: then the facts hold by induction over the execution.
+void ScalarAnalysis::find_mutable_facts(const Program& program) {
+  std::vector<std::pair<VariableId, Expr>> updates;
+  for_each_statement(program.body, [&](const Statement& s) {
+    if (s.kind != StatementKind::kVar && s.kind != StatementKind::kSet) return;
+    const ScalarType type = variables_[s.variable]->type;
+    if (type != ScalarType::kI32 && type != ScalarType::kI64) return;
+    updates.emplace_back(s.variable, s.expressions[0]);
+    if (s.kind != StatementKind::kVar) return;
+    mutable_facts_.push_back({s.variable, divisor(s.expressions[0]), range(s.expressions[0])});
+  });
+  constexpr int kRoundsBeforeWidening = 3;
+  bool changes = true;
+  for (int round = 0; changes; ++round) {
+    changes = false;
+    for (const auto& [id, value] : updates) {
+      MutableFacts& facts = *facts_of(id);
+      const int64_t joined = std::gcd(facts.divisor, divisor(value));
+      const ScalarRange found = range(value), all = type_range(variables_[id]->type);
+      ScalarRange hull = {std::min(facts.range.low, found.low),
+                          std::max(facts.range.high, found.high)};
+      if (round >= kRoundsBeforeWidening) {
+        if (hull.low < facts.range.low) hull.low = all.low;
+        if (hull.high > facts.range.high) hull.high = all.high;
+      }
+      changes = changes || joined != facts.divisor || hull.low != facts.range.low ||
+                hull.high != facts.range.high;
+      facts.divisor = joined;
+      facts.range = hull;
+    }
+  }
 }
 
 void ScalarAnalysis::add_assumption(const Expr& condition) {
@@ -111,6 +156,7 @@ void ScalarAnalysis::bound(const Expr& expr, ScalarRange range) {
 }
 
 int64_t ScalarAnalysis::variable_divisor(VariableId id) const {
+  if (const MutableFacts* facts = facts_of(id)) return facts->divisor;
   for (const auto& [variable, definition] : definitions_) {
     if (variable != id) continue;
     const int64_t begin = divisor(definition.begin);
@@ -169,9 +215,11 @@ int64_t ScalarAnalysis::divisor(const Expr& wide) const {
 
 ScalarRange ScalarAnalysis::variable_range(VariableId id) const {
   const Variable& variable = *variables_[id];
+  if (id == kClusterRank) return {0, kMaxClusterSize - 1};
   if (variable.role == VariableRole::kBuiltin) {
     return {id < kGridX ? 0 : 1, id < kGridX ? INT32_MAX - 1 : INT32_MAX};
   }
+  if (const MutableFacts* facts = facts_of(id)) return facts->range;
   for (const auto& [defined, definition] : definitions_) {
     if (defined != id) continue;
     if (!definition.is_loop) return range(definition.begin);

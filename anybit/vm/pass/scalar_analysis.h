@@ -20,7 +20,8 @@ struct ScalarRange {
 class ScalarAnalysis {
  public:
   /// Takes `assume` statements at the top level of the body, whose scalars never change, as given:
-  /// x % c == 0 (x any expression), and comparisons of x with literals.
+  /// x % c == 0 (x any expression), and comparisons of x with literals. What a `var` can be is
+  /// found by going over its `set`s until nothing changes.
   explicit ScalarAnalysis(const Program& program);
 
   /// A positive number that divides `expr` whenever it is evaluated; 0 for an expression that is
@@ -42,6 +43,17 @@ class ScalarAnalysis {
     Expr end;
     int64_t step = 1;
   };
+  /// What holds of a var whenever it is read.
+  struct MutableFacts {
+    VariableId variable = -1;
+    int64_t divisor = 1;
+    ScalarRange range;
+  };
+  void find_mutable_facts(const Program& program);
+  MutableFacts* facts_of(VariableId id);
+  const MutableFacts* facts_of(VariableId id) const;
+
+  std::vector<MutableFacts> mutable_facts_;
   std::vector<const Variable*> variables_;
   std::vector<std::pair<VariableId, Definition>> definitions_;
   std::vector<std::pair<Expr, int64_t>> known_divisors_;

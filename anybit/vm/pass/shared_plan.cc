@@ -3,17 +3,12 @@
 #include <algorithm>
 #include <bit>
 #include <map>
-#include <numeric>
 #include <set>
 
-#include "anybit/layout/bank_conflicts.h"
-#include "anybit/layout/register_layout_ops.h"
 #include "anybit/vm/ir/instruction_info.h"
 #include "anybit/vm/ir/wgmma.h"
 
 namespace anybit::vm {
-
-using layout::Swizzle;
 
 namespace {
 
@@ -24,30 +19,6 @@ std::vector<int64_t> row_major(const std::vector<int64_t>& shape) {
   std::vector<int64_t> strides(shape.size(), 1);
   for (size_t d = shape.size() - 1; d > 0; --d) strides[d - 1] = strides[d] * shape[d];
   return strides;
-}
-
-/// Elements a thread accesses at once under a swizzle that keeps 2^base neighbours together.
-int64_t access_run(const SharedTraffic& access, int bits, int64_t base) {
-  if (access.strides.back() != 1) return 1;
-  int64_t run = layout::contiguous_local_run(*access.layout);
-  while (run > 1 && (run * bits > 128 || run > (int64_t{1} << base))) run /= 2;
-  return run;
-}
-
-int64_t access_cycles(const SharedTraffic& access, int bits, const Swizzle& swizzle, int64_t run) {
-  std::vector<int64_t> addresses;
-  const int64_t lanes = std::min<int64_t>(kWarpSize, access.layout->num_threads());
-  for (int64_t t = 0; t < lanes; ++t) {
-    const layout::Dims x = access.layout->coordinates(t, 0);
-    int64_t linear = 0;
-    for (int d = 0; d < x.size(); ++d) linear += x[d] * access.strides[static_cast<size_t>(d)];
-    addresses.push_back(swizzle.apply(linear) * bits / 8);
-  }
-  // As wide as every lane's address allows; narrower accesses take more of them.
-  int64_t width = run * bits / 8;
-  for (const int64_t address : addresses) width = std::gcd(width, address);
-  const int64_t repeats = access.layout->local_size() * bits / 8 / width;
-  return layout::num_wavefronts(addresses, static_cast<int>(width)) * repeats;
 }
 
 class Planner {
@@ -62,7 +33,6 @@ class Planner {
       if (status && s.kind == StatementKind::kInstruction) status = visit(s.instruction);
     });
     if (!status) return tl::make_unexpected(status.error());
-    for (const ValueId id : allocations_) choose(id);
     place();
     for (SharedView& view : plan_.views) {
       if (view.storage == kNoValue) continue;
@@ -108,10 +78,19 @@ class Planner {
         plan_.views[instruction.result] = std::move(view);
         return {};
       }
-      case Opcode::kLoadShared: note(instruction.operands[0], instruction.result); return {};
-      case Opcode::kStoreShared: note(instruction.operands[0], instruction.operands[1]); return {};
-      case Opcode::kWgmma: return require(instruction);
-      case Opcode::kCopyBulk: bulk_.insert(plan_.view(instruction.operands[0]).storage); return {};
+      case Opcode::kWgmma:
+        for (const size_t i : {kWgmmaA, kWgmmaB}) {
+          const ValueId id = instruction.operands[i];
+          if (program_.type_of(id).space != MemorySpace::kShared) continue;
+          periodic_.insert(plan_.view(id).storage);
+        }
+        return {};
+      case Opcode::kCopyBulk:
+        periodic_.insert(plan_.view(instruction.operands[0]).storage);
+        return {};
+      case Opcode::kStoreBulk:
+        periodic_.insert(plan_.view(instruction.operands[1]).storage);
+        return {};
       default: return {};
     }
   }
@@ -198,55 +177,6 @@ class Planner {
     return {};
   }
 
-  void note(ValueId shared, ValueId tile) {
-    const SharedView& view = plan_.view(shared);
-    accesses_[view.storage].push_back({&*program_.type_of(tile).register_layout, view.strides});
-  }
-
-  /// Operands of wgmma lie as the tensor cores read them.
-  Status require(const Instruction& instruction) {
-    const InstructionView view{program_, instruction, program_.num_threads()};
-    ANYBIT_ASSIGN(const WgmmaPlan wgmma,
-                  plan_wgmma(view, *view.operand(kWgmmaSum).register_layout));
-    for (const size_t i : {kWgmmaA, kWgmmaB}) {
-      if (view.operand(i).space != MemorySpace::kShared) continue;
-      const ValueId id = instruction.operands[i];
-      const Result<WgmmaOperand> operand = shared_wgmma_operand(view, wgmma, i, plan_.view(id));
-      if (!operand) {
-        return with_context(operand.error(), fmt::format("wgmma: %{}", program_.values[id].name));
-      }
-      ANYBIT_TRY(require(plan_.view(id).storage, *operand));
-    }
-    return {};
-  }
-
-  Status require(ValueId storage, const WgmmaOperand& operand) {
-    const auto [known, is_new] = required_.emplace(storage, operand);
-    const bool is_annotated = program_.type_of(storage).shared_layout.has_value();
-    const layout::Swizzle& found =
-        is_annotated ? plan_.view(storage).swizzle : known->second.swizzle;
-    if (found == operand.swizzle) return {};
-    return fail(ErrorCode::kUnsupported,
-                "wgmma needs swizzle({}, {}, {}) of %{}, found swizzle({}, {}, {})",
-                operand.swizzle.base, operand.swizzle.bits, operand.swizzle.shift,
-                program_.values[storage].name, found.base, found.bits, found.shift);
-  }
-
-  void choose(ValueId id) {
-    const TensorType& type = program_.type_of(id);
-    if (type.shared_layout || type.element == kBarrierElement) return;
-    if (const auto required = required_.find(id); required != required_.end()) {
-      plan_.views[id].swizzle = required->second.swizzle;
-      return;
-    }
-    if (bulk_.contains(id)) {
-      plan_.views[id].swizzle =
-          bulk_swizzle(bulk_span_bytes(type.shape, type.element.bits), type.element.bits);
-      return;
-    }
-    plan_.views[id].swizzle = best_swizzle(accesses_[id], type.element.bits, type.num_elements());
-  }
-
   int64_t size_bytes(ValueId id) const {
     const TensorType& type = program_.type_of(id);
     const SharedView& view = plan_.view(id);
@@ -259,7 +189,7 @@ class Planner {
   }
 
   int64_t alignment_of(ValueId id) const {
-    const bool is_periodic = bulk_.contains(id) || required_.contains(id);
+    const bool is_periodic = periodic_.contains(id);
     return is_periodic ? kPeriod : kAlignment;
   }
 
@@ -293,9 +223,7 @@ class Planner {
   SharedPlan plan_;
   std::vector<ValueId> allocations_;
   std::map<ValueId, Life> lives_;
-  std::set<ValueId> bulk_;  // Allocations that bulk copies use.
-  std::map<ValueId, std::vector<SharedTraffic>> accesses_;
-  std::map<ValueId, WgmmaOperand> required_;  // Of allocations.
+  std::set<ValueId> periodic_;  // Allocations that bulk copies and wgmma use.
   int64_t position_ = 0;
 };
 
@@ -308,41 +236,12 @@ Result<WgmmaOperand> shared_wgmma_operand(const InstructionView& view, const Wgm
                        is_a ? kWgmmaRows : plan.n, view.operand(kWgmmaB).shape[0]);
 }
 
-Swizzle best_swizzle(const std::vector<SharedTraffic>& traffic, int bits, int64_t num_elements) {
-  if (traffic.empty() || bits % 8 != 0) return {};
-  const int top = static_cast<int>(std::bit_width(static_cast<uint64_t>(num_elements))) - 1;
-  const auto cost = [&](const Swizzle& swizzle) {
-    int64_t cycles = 0;
-    for (const SharedTraffic& access : traffic) {
-      const int64_t run = access_run(access, bits, swizzle.bits == 0 ? 30 : swizzle.base);
-      cycles += access_cycles(access, bits, swizzle, run);
-    }
-    return cycles;
-  };
-  Swizzle best;
-  int64_t best_cost = cost(best);
-  const int widest = std::countr_zero(static_cast<uint64_t>(128 / bits));  // 16 bytes.
-  for (int count = 1; count <= 5; ++count) {
-    for (int base = widest; base >= 0; --base) {
-      for (int shift = count; base + shift + count <= top; ++shift) {
-        const Swizzle candidate{base, count, shift};
-        const int64_t candidate_cost = cost(candidate);
-        if (candidate_cost < best_cost) {
-          best = candidate;
-          best_cost = candidate_cost;
-        }
-      }
-    }
-  }
-  return best;
-}
-
 int bulk_span_bytes(const std::vector<int64_t>& shape, int bits) {
   const int64_t row_bytes = shape.back() * bits / 8;
   return row_bytes == 128 || row_bytes == 64 || row_bytes == 32 ? static_cast<int>(row_bytes) : 0;
 }
 
-Swizzle bulk_swizzle(int span_bytes, int bits) {
+layout::Swizzle bulk_swizzle(int span_bytes, int bits) {
   if (span_bytes == 0) return {};
   constexpr int kChunkBits = 128, kLineChunks = 8;  // Lines of 128 bytes, chunks of 16.
   return {std::countr_zero(static_cast<unsigned>(kChunkBits / bits)),

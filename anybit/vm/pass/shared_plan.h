@@ -1,12 +1,11 @@
-// Where shared tiles lie: their strides and swizzle, chosen so that banks do not conflict, and
-// their place in the CTA's shared memory, which tiles that do not live at the same time share.
+// Where shared tiles lie: their strides and swizzle, and their place in the CTA's shared memory,
+// which tiles that do not live at the same time share.
 #pragma once
 
 #include <string>
 #include <vector>
 
 #include "anybit/base/result.h"
-#include "anybit/layout/register_layout.h"
 #include "anybit/layout/shared_layout.h"
 #include "anybit/vm/ir/program.h"
 #include "anybit/vm/ir/wgmma.h"
@@ -35,17 +34,6 @@ struct SharedPlan {
 Result<WgmmaOperand> shared_wgmma_operand(const InstructionView& view, const WgmmaPlan& plan,
                                           size_t operand, const SharedView& shared);
 
-/// A register tile that is read from or written to shared memory under these strides.
-struct SharedTraffic {
-  const layout::RegisterLayout* layout = nullptr;
-  std::vector<int64_t> strides = {};
-};
-
-/// The swizzle under which all of `traffic` costs the fewest cycles; of equals the one with the
-/// fewest bits. `bits` of an element, `num_elements` of the shared tile.
-layout::Swizzle best_swizzle(const std::vector<SharedTraffic>& traffic, int bits,
-                             int64_t num_elements);
-
 /// How a tile of `shape` lies in shared memory where bulk copies and wgmma use it: row-major, under
 /// the swizzle of the tensor memory accelerator (TMA) that its rows fill, of 128, 64 or 32 bytes;
 /// 0, none, for other rows. So a tile [rows, 64] of f16 is one panel of 128-byte rows; matrices
@@ -60,12 +48,10 @@ layout::Swizzle bulk_swizzle(int span_bytes, int bits);
 /// Errors: kUnsupported if it has gaps or another order than row-major, or another swizzle.
 Result<int> bulk_box_span(const SharedView& view, const std::vector<int64_t>& shape, int bits);
 
-/// Plans the shared memory of a program. Annotated layouts stay; tiles that bulk copies use are
-/// laid out as bulk_span_bytes says, operands of wgmma as wgmma_operand(); others are row-major
-/// with the swizzle that costs the fewest bank conflicts over all accesses of the tile (the first
-/// of equals: none, then the fewest bits). Pre: verify(program, kWithLayouts) passes. Errors:
-/// kUnsupported for operands of wgmma in other lines than wgmma_operand() takes, and for layouts,
-/// reshapes and slices that strides cannot express.
+/// Plans the shared memory of a program: tiles are row-major, or as they are annotated (by hand, or
+/// by swizzle_choice.h).
+/// Pre: verify(program, kWithLayouts) passes.
+/// Errors: kUnsupported for layouts, reshapes and slices that strides cannot express.
 Result<SharedPlan> plan_shared_memory(const Program& program);
 
 }  // namespace anybit::vm

@@ -26,33 +26,38 @@ TileRange product(const TileRange& a, const TileRange& b) {
   return {low, high};
 }
 
+/// Whether products of two such ranges fit 64 bits.
+bool has_32_bits(const TileRange& range) {
+  return range.low >= INT32_MIN && range.high <= INT32_MAX;
+}
+
 }  // namespace
 
-TileRanges::TileRanges(const Program& program)
-    : program_(program), definitions_(program.values.size()) {
-  std::vector<ValueId> changed;
+TileRanges::TileRanges(const Program& program) : ranges_(program.values.size()) {
+  std::vector<bool> is_changed(program.values.size());
   for_each_statement(program.body, [&](const Statement& statement) {
-    if (statement.kind != StatementKind::kInstruction) return;
     const Instruction& instruction = statement.instruction;
-    if (instruction.result != kNoValue) definitions_[instruction.result] = &instruction;
-    if ((instruction_info(instruction.opcode).effects & kWritesRegister) != 0) {
-      changed.push_back(instruction.operands[0]);
+    if (statement.kind == StatementKind::kInstruction &&
+        (instruction_info(instruction.opcode).effects & kWritesRegister) != 0) {
+      is_changed[static_cast<size_t>(instruction.operands[0])] = true;
     }
   });
-  for (const ValueId tile : changed) definitions_[tile] = nullptr;
+  for_each_statement(program.body, [&](const Statement& statement) {
+    const ValueId result = statement.instruction.result;
+    if (statement.kind != StatementKind::kInstruction || result == kNoValue) return;
+    const numeric::ElementFormat& element = program.type_of(result).element;
+    if (!is_integer_element(element)) return;
+    const TileRange all = of_element(element);
+    const auto index = static_cast<size_t>(result);
+    const TileRange found = is_changed[index] ? all : computed(program, statement.instruction);
+    ranges_[index] = contains(all, found) ? found : all;  // Beyond the element, it wraps.
+  });
 }
 
-TileRange TileRanges::range(ValueId tile) const {
-  const TileRange all = of_element(program_.type_of(tile).element);
-  if (definitions_[tile] == nullptr) return all;
-  const TileRange found = computed(*definitions_[tile]);
-  return contains(all, found) ? found : all;  // Beyond the element, it wraps.
-}
-
-TileRange TileRanges::computed(const Instruction& instruction) const {
-  const TensorType& result = program_.type_of(instruction.result);
+TileRange TileRanges::computed(const Program& program, const Instruction& instruction) const {
+  const TensorType& result = program.type_of(instruction.result);
   const TileRange all = of_element(result.element);
-  const InstructionView view{program_, instruction, 0};
+  const InstructionView view{program, instruction, 0};
   const auto operand = [&](size_t i) { return range(instruction.operands[i]); };
   switch (instruction.opcode) {
     case Opcode::kCast: {
@@ -77,7 +82,7 @@ TileRange TileRanges::computed(const Instruction& instruction) const {
       switch (static_cast<BinaryOp>(view.integer(0))) {
         case BinaryOp::kAdd: return {a.low + b.low, a.high + b.high};
         case BinaryOp::kSub: return {a.low - b.high, a.high - b.low};
-        case BinaryOp::kMul: return product(a, b);
+        case BinaryOp::kMul: return has_32_bits(a) && has_32_bits(b) ? product(a, b) : all;
         case BinaryOp::kMin: return {std::min(a.low, b.low), std::min(a.high, b.high)};
         case BinaryOp::kMax: return {std::max(a.low, b.low), std::max(a.high, b.high)};
         default: return all;

@@ -17,18 +17,17 @@ struct TileRange {
 
 class TileRanges {
  public:
-  /// `program` must outlive this and not change.
+  /// Pre: tiles are defined before they are used.
   explicit TileRanges(const Program& program);
 
   /// Holds of every element of `tile`, wherever it is used.
   /// Pre: a register tile of integers without fraction bits.
-  TileRange range(ValueId tile) const;
+  TileRange range(ValueId tile) const { return ranges_[static_cast<size_t>(tile)]; }
 
  private:
-  TileRange computed(const Instruction& instruction) const;
+  TileRange computed(const Program& program, const Instruction& instruction) const;
 
-  const Program& program_;
-  std::vector<const Instruction*> definitions_;  // Null: none, or the tile is changed later.
+  std::vector<TileRange> ranges_;  // By tile.
 };
 
 }  // namespace anybit::vm

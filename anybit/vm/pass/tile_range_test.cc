@@ -44,6 +44,22 @@ TEST_F(TileRangesTest, OverflowTakesEveryValue) {
   expect_range(k_.mul(bytes(), number(1 << 30)), INT32_MIN, INT32_MAX);
 }
 
+TEST_F(TileRangesTest, ProductsOfWholeWordsTakeEveryValue) {
+  const Tile word = k_.cast(k_.load_global(k_.global_view(x_, kUint32, {n_}), {0}, {64}), kUint32);
+  const Tile square = k_.mul(word, word);
+  k_.store_global(out_, k_.cast(square, kInt32), {0});
+  const auto program = k_.build();
+  ASSERT_TRUE(program) << program.error().message;
+  EXPECT_EQ(TileRanges(*program).range(square.id).low, 0);
+  EXPECT_EQ(TileRanges(*program).range(square.id).high, UINT32_MAX);
+}
+
+TEST_F(TileRangesTest, SumsOfSumsTakeNoTime) {
+  Tile sum = bytes();
+  for (int i = 0; i < 200; ++i) sum = k_.add(sum, sum);  // 2^200 ways from the last to the first.
+  expect_range(sum, INT32_MIN, INT32_MAX);
+}
+
 TEST_F(TileRangesTest, SelectTakesBoth) {
   const Tile inside = k_.compare(CompareOp::kLess, bytes(), number(7));
   expect_range(k_.select(inside, bytes(), number(-1)), -1, 255);

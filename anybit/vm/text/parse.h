@@ -2,7 +2,7 @@
 //
 //   module      = kernel { kernel }
 //   kernel      = 'kernel' name '(' [ name ':' scalar { ',' name ':' scalar } ] ')'
-//                 'grid' exprs [ 'warps' integer ] block
+//                 'grid' exprs [ 'cluster' integers ] [ 'warps' integer ] block
 //   scalar      = 'bool' | 'i32' | 'i64' | 'f32' | 'ptr'
 //   block       = '{' { statement } '}'
 //   statement   = 'let' name [ ':' scalar ] '=' expr
@@ -14,7 +14,7 @@
 //               | 'while' expr block
 //               | 'if' expr block [ 'else' ( block | if ) ]
 //               | 'break'
-//               | 'threads' '(' integer ',' integer ')' block
+//               | 'threads' '(' integer ',' integer ')' [ 'registers' '(' integer ')' ] block
 //               | [ tile [ ':' [ 'shared' ] element integers ] [ '@' layout ] '=' ]
 //                 name '(' [ tile { ',' tile } ] { ',' name '=' value } ')'
 //   value       = integer | integers | 'true' | 'false' | name | expr | exprs | element | text

@@ -179,29 +179,32 @@ std::string for_text(const Statement& s, const Program& program) {
 
 class ProgramPrinter {
  public:
-  explicit ProgramPrinter(const Program& program) : program_(program) {}
+  explicit ProgramPrinter(const Program& program,
+                          std::function<std::string(size_t)> comment = nullptr)
+      : program_(program), comment_(std::move(comment)) {}
 
   std::string print() {
-    if (!program_.comment.empty()) print_comment();
+    if (!program_.comment.empty()) print_comment(program_.comment);
     std::vector<std::string> parameters;
     for (const VariableId id : program_.parameters) {
       const Variable& variable = program_.variables[id];
       parameters.push_back(fmt::format("{}: {}", variable.name, scalar_type_name(variable.type)));
     }
-    text_ +=
-        fmt::format("kernel {}({}) grid {} warps {}", program_.name, fmt::join(parameters, ", "),
-                    list_text(program_.grid, program_), program_.num_warps);
+    text_ += fmt::format("kernel {}({}) grid {}{} warps {}", program_.name,
+                         fmt::join(parameters, ", "), list_text(program_.grid, program_),
+                         program_.cluster.empty() ? "" : " cluster " + shape_text(program_.cluster),
+                         program_.num_warps);
     print_block(program_.body);
     text_ += '\n';
     return std::move(text_);
   }
 
  private:
-  void print_comment() {
-    std::string_view rest = program_.comment;
+  void print_comment(std::string_view rest) {
     while (true) {
       const size_t end = rest.find('\n');
       const std::string_view line = rest.substr(0, end);
+      text_.append(indent_, ' ');
       text_ += line.empty() ? "//" : "// ";
       text_ += line;
       text_ += '\n';
@@ -214,6 +217,8 @@ class ProgramPrinter {
     text_ += " {\n";
     indent_ += 2;
     for (const Statement& statement : block) {
+      const std::string comment = comment_ ? comment_(next_statement_) : std::string();
+      if (!comment.empty()) print_comment(comment);
       text_.append(indent_, ' ');
       print_statement(statement);
       text_ += '\n';
@@ -224,6 +229,7 @@ class ProgramPrinter {
   }
 
   void print_statement(const Statement& statement) {
+    ++next_statement_;
     text_ += print_statement_head(statement, program_);
     switch (statement.kind) {
       case StatementKind::kFor:
@@ -244,8 +250,10 @@ class ProgramPrinter {
   }
 
   const Program& program_;
+  const std::function<std::string(size_t)> comment_;
   std::string text_;
   size_t indent_ = 0;
+  size_t next_statement_ = 0;
 };
 
 }  // namespace
@@ -272,12 +280,18 @@ std::string print_statement_head(const Statement& s, const Program& program) {
     case StatementKind::kIf: return fmt::format("if {}", value());
     case StatementKind::kBreak: return "break";
     case StatementKind::kThreads:
-      return fmt::format("threads({}, {})", s.first_thread, s.num_threads);
+      return fmt::format(
+          "threads({}, {}){}", s.first_thread, s.num_threads,
+          s.num_registers == 0 ? "" : fmt::format(" registers({})", s.num_registers));
   }
   return "";
 }
 
 std::string print(const Program& program) { return ProgramPrinter(program).print(); }
+
+std::string print(const Program& program, const std::function<std::string(size_t)>& comment) {
+  return ProgramPrinter(program, comment).print();
+}
 
 std::string print(std::span<const Program> programs) {
   std::string text;

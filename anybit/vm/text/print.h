@@ -1,6 +1,7 @@
 // The text form of programs, printed; its grammar is in parse.h.
 #pragma once
 
+#include <functional>
 #include <span>
 #include <string>
 
@@ -13,6 +14,10 @@ namespace anybit::vm {
 /// Post: parse_program gives the same program, but for the numbers of variables and values, which
 /// it counts in the order of the text; printing that gives the same text.
 std::string print(const Program& program);
+
+/// The same with comments: comment(n) stands before the n-th statement, counted from 0 in program
+/// order (for_each_statement), each of its lines as a comment line; empty: none.
+std::string print(const Program& program, const std::function<std::string(size_t)>& comment);
 
 /// The kernels one after another, for parse_module.
 std::string print(std::span<const Program> programs);

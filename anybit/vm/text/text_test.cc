@@ -50,7 +50,8 @@ bool same_statement(const Statement& a, const Statement& b) {
          a.instruction.operands == b.instruction.operands &&
          a.instruction.attributes == b.instruction.attributes &&
          a.instruction.result == b.instruction.result && a.variable == b.variable &&
-         a.expressions == b.expressions && a.unroll == b.unroll && a.num_stages == b.num_stages &&
+         a.expressions == b.expressions && a.unroll == b.unroll &&
+         a.num_registers == b.num_registers && a.num_stages == b.num_stages &&
          a.first_thread == b.first_thread && a.num_threads == b.num_threads &&
          same_block(a.body, b.body) && same_block(a.else_body, b.else_body);
 }
@@ -59,7 +60,7 @@ bool same_block(const Block& a, const Block& b) { return std::ranges::equal(a, b
 
 bool same_program(const Program& a, const Program& b) {
   return a.name == b.name && a.comment == b.comment && a.parameters == b.parameters &&
-         a.grid == b.grid && a.num_warps == b.num_warps &&
+         a.grid == b.grid && a.cluster == b.cluster && a.num_warps == b.num_warps &&
          std::ranges::equal(a.variables, b.variables,
                             [](const Variable& x, const Variable& y) {
                               return x.name == y.name && x.type == y.type && x.role == y.role;

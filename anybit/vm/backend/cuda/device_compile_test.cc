@@ -161,6 +161,10 @@ constexpr const char* kHopperCalls = R"(
   mbarrier_expect_tx(s, 32); w += mbarrier_test(s, 0); mbarrier_wait(s, 1); mbarrier_invalidate(s);
   fence_proxy_async(); bulk_copy_g2s(s, p, 64, s); bulk_copy_s2g(p, s, 64);
   tensor_copy_g2s_2d(s, &map, i, j, s); tensor_copy_s2g_2d(&map, i, j, s); tensor_prefetch(&map);
+  tensor_copy_g2s_1d(s, &map, i, s); tensor_copy_s2g_1d(&map, i, s);
+  tensor_copy_g2s_3d(s, &map, i, j, i, s); tensor_copy_s2g_3d(&map, i, j, i, s);
+  tensor_copy_g2s_4d(s, &map, i, j, i, j, s); tensor_copy_s2g_4d(&map, i, j, i, j, s);
+  tensor_copy_g2s_5d(s, &map, i, j, i, j, i, s); tensor_copy_s2g_5d(&map, i, j, i, j, i, s);
   bulk_commit(); bulk_wait_read<1>(); bulk_wait<0>(); cluster_arrive(); cluster_wait();
   cluster_sync(); w += cluster_rank() + cluster_blocks(); setmaxnreg_inc<232>();
   setmaxnreg_dec<40>(); pin(x); pin(w);

@@ -53,10 +53,9 @@ Result<CudaProgram> CudaProgram::load(const Device& device, const Compiler& comp
                                       Program program, const CubinCache* cache) {
   const std::string name = program.name, arch = device.properties().architecture();
   Result<LoweredProgram> lowered =
-      lower(std::move(program), {.architecture = architecture_number(arch)});
+      lower(std::move(program), {.architecture = architecture_number(arch), .wants_code = true});
   if (!lowered) return with_context(lowered.error(), name);
-  Result<EmittedKernel> emitted =
-      emit_cuda(lowered->program, {.architecture = architecture_number(arch)});
+  Result<EmittedKernel> emitted = emit_cuda(*lowered, {.architecture = architecture_number(arch)});
   if (!emitted) return with_context(emitted.error(), name);
   ANYBIT_ASSIGN(Cubin cubin, compile_kernel(compiler, *emitted, arch, cache));
   ANYBIT_ASSIGN(Module module, Module::load(device, cubin.bytes));
@@ -110,6 +109,11 @@ Result<CudaProgram::Launch> CudaProgram::prepare(std::span<const CudaArgument> a
     if (extent.integer <= 0 || extent.integer > INT32_MAX) {
       return fail(ErrorCode::kInvalidArgument, "{}: grid extent {} is {}, expected a positive one",
                   emitted_.name, d, extent.integer);
+    }
+    if (extent.integer % emitted_.cluster[d] != 0) {
+      return fail(ErrorCode::kInvalidArgument,
+                  "{}: grid extent {} is {}, expected a multiple of the cluster's {}",
+                  emitted_.name, d, extent.integer, emitted_.cluster[d]);
     }
     *extents[d] = static_cast<uint32_t>(extent.integer);
   }

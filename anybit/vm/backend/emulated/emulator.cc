@@ -115,7 +115,10 @@ Emulator::Emulator(const EmulatedLaunch& launch, const std::function<void()>& bo
   host_.shared = shared_.data() + (1024 - address % 1024) % 1024;
   host_.shared_bytes = static_cast<u32>(launch.shared_bytes);
   host_.block_threads = static_cast<u32>(launch.block_threads);
-  for (size_t i = 0; i < 3; ++i) host_.grid[i] = static_cast<u32>(launch.grid[i]);
+  for (size_t i = 0; i < 3; ++i) {
+    host_.grid[i] = static_cast<u32>(launch.grid[i]);
+    host_.cluster[i] = static_cast<u32>(launch.cluster[i]);
+  }
   threads_.resize(host_.block_threads);
   set_callbacks();
 }
@@ -372,6 +375,11 @@ Status run_emulated(const EmulatedLaunch& launch,
   if (std::ranges::any_of(launch.grid, [](int size) { return size < 1; })) {
     return fail(ErrorCode::kInvalidArgument, "a grid of {} x {} x {} blocks", launch.grid[0],
                 launch.grid[1], launch.grid[2]);
+  }
+  for (size_t d = 0; d < 3; ++d) {
+    if (launch.cluster[d] >= 1 && launch.grid[d] % launch.cluster[d] == 0) continue;
+    return fail(ErrorCode::kInvalidArgument, "{} blocks in clusters of {} in dimension {}",
+                launch.grid[d], launch.cluster[d], d);
   }
   ANYBIT_ASSIGN(internal::FiberStacks stacks, internal::FiberStacks::create(launch.block_threads));
   return Emulator(launch, body, std::move(stacks)).run(set_host);

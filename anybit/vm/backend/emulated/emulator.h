@@ -3,7 +3,8 @@
 // shared accesses out of bounds, and, where global memory is declared, global ones.
 // Shared memory starts as bytes 0xff (NaN in every float format), cp.async copies arrive only
 // when waited for. Blocks run in the order of x, then y, then z: a block may wait for an earlier
-// one, not for a later one. Race detection is the interpreter's.
+// one, not for a later one, so that
+// cluster_sync() waits for the block alone. Race detection is the interpreter's.
 #pragma once
 
 #include <array>
@@ -28,7 +29,8 @@ namespace anybit::vm {
 /// How to run a kernel.
 struct EmulatedLaunch {
   std::array<int, 3> grid = {1, 1, 1};
-  int block_threads = 32;  // A multiple of 32, at most 1024.
+  std::array<int, 3> cluster = {1, 1, 1};  // Divides the grid.
+  int block_threads = 32;                  // A multiple of 32, at most 1024.
   int shared_bytes = 0;
   /// If not empty, the only global memory that the kernel may touch.
   std::vector<std::span<const std::byte>> global_memory = {};

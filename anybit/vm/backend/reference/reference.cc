@@ -231,6 +231,11 @@ Status prepare(Launch& launch, std::span<const LaunchArgument> arguments) {
       return fail(ErrorCode::kInvalidArgument, "{}: a grid of {} CTAs in dimension {}",
                   program.name, launch.grid[d], d);
     }
+    if (d < program.cluster.size() && launch.grid[d] % program.cluster[d] != 0) {
+      return fail(ErrorCode::kInvalidArgument,
+                  "{}: a grid of {} CTAs in dimension {} is no multiple of the cluster's {}",
+                  program.name, launch.grid[d], d, program.cluster[d]);
+    }
   }
   for (const Value& value : program.values) {
     const auto& held = value.type.register_layout;

@@ -47,6 +47,9 @@ Result<Program> Parser::take_kernel() {
   ANYBIT_TRY(take_parameters());
   ANYBIT_TRY(lexer_.expect_name("grid"));
   ANYBIT_ASSIGN(program_.grid, take_expressions());
+  if (lexer_.accept_name("cluster")) {
+    ANYBIT_ASSIGN(program_.cluster, take_integers());
+  }
   if (lexer_.accept_name("warps")) {
     const SourceLocation location = lexer_.current().location;
     ANYBIT_ASSIGN(const int64_t warps, take_integer());
@@ -56,7 +59,7 @@ Result<Program> Parser::take_kernel() {
     program_.num_warps = static_cast<int>(warps);
   }
   num_threads_ = program_.num_threads();
-  if (!lexer_.is_symbol("{")) return lexer_.unexpected("'warps' or '{'");
+  if (!lexer_.is_symbol("{")) return lexer_.unexpected("'cluster', 'warps' or '{'");
   ANYBIT_TRY(take_block(program_.body));
   return std::move(program_);
 }
@@ -241,6 +244,16 @@ Status Parser::take_threads(Statement& statement) {
   ANYBIT_TRY(lexer_.expect(","));
   ANYBIT_ASSIGN(statement.num_threads, take_integer());
   ANYBIT_TRY(lexer_.expect(")"));
+  if (lexer_.accept_name("registers")) {
+    ANYBIT_TRY(lexer_.expect("("));
+    const SourceLocation location = lexer_.current().location;
+    ANYBIT_ASSIGN(statement.num_registers, take_integer());
+    if (statement.num_registers < 1) {
+      return error_at(location,
+                      fmt::format("registers({}), expected 24 to 248", statement.num_registers));
+    }
+    ANYBIT_TRY(lexer_.expect(")"));
+  }
   const int64_t outer = std::exchange(num_threads_, statement.num_threads);
   ANYBIT_TRY(take_block(statement.body));
   num_threads_ = outer;

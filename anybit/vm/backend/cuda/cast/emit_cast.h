@@ -61,8 +61,9 @@ bool is_cast_supported(const numeric::ElementFormat& from, const numeric::Elemen
 /// AB_FN void NAME(const ab::u32 (&in)[W_in], ab::u32 (&out)[W_out]): out's element i is
 /// numeric::encode(to, numeric::decode(from, in's element i), cast_rounding(to, saturate)): to
 /// nearest, ties to even, -0 kept where the target has it; a NaN is some NaN of a target that has
-/// one, else encode()'s choice. int32 and uint32 (numeric::int_format(32)) count as formats; ternary's
-/// unused code 2 gives an unspecified value. Bits of `out` behind the last element are unspecified.
+/// one, else encode()'s choice. int32 and uint32 (numeric::int_format(32)) count as formats;
+/// ternary's unused code 2 gives an unspecified value. Bits of `out` behind the last element are
+/// unspecified.
 /// Pre: count >= 1.
 /// Errors: kUnsupported for a pair without a rule, naming it: complex2, codebooks (see
 /// emit_codebook_cast), and posits, lns and floats beyond f32 of more than 8 bits.

@@ -1,5 +1,5 @@
 // mbarriers, bulk and tensor copies, clusters of the device header, emulated body. Bulk copies
-// happen at once; their bytes complete at the barrier. Clusters have one block.
+// happen at once; their bytes complete at the barrier. Blocks of a cluster run one after another.
 #pragma once
 
 #include "anybit/vm/backend/cuda/device/emulated_thread.h"
@@ -179,8 +179,12 @@ AB_FN void bulk_wait() {}
 
 constexpr u32 kClusterBarrier = 16;  // Beyond the named ones.
 AB_FN void cluster_sync() { host->barrier(kClusterBarrier, host->block_threads, true); }
-AB_FN u32 cluster_rank() { return 0; }
-AB_FN u32 cluster_blocks() { return 1; }
+AB_FN u32 cluster_rank() {
+  const u32* c = host->cluster;
+  const u32* b = host->block;
+  return b[0] % c[0] + c[0] * (b[1] % c[1] + c[1] * (b[2] % c[2]));
+}
+AB_FN u32 cluster_blocks() { return host->cluster[0] * host->cluster[1] * host->cluster[2]; }
 /// The split form: the wait alone is the rendezvous.
 AB_FN void cluster_arrive() {}
 AB_FN void cluster_wait() { cluster_sync(); }

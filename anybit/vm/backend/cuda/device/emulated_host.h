@@ -9,7 +9,7 @@ namespace ab {
 struct EmulatedHost {
   // The running thread.
   u32 thread, block_threads;
-  u32 block[3], grid[3];
+  u32 block[3], grid[3], cluster[3];
   // The block's shared memory, at address kSharedBase of the shared window.
   u8* shared;
   u32 shared_bytes;

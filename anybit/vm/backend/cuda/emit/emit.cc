@@ -1,12 +1,13 @@
 #include "anybit/vm/backend/cuda/emit/emit.h"
 
+#include "anybit/base/check.h"
 #include "anybit/vm/backend/cuda/emit/internal/emitter.h"
 
 namespace anybit::vm::cuda {
 
-Result<EmittedKernel> emit_cuda(const Program& program, const EmitOptions& options) {
-  ANYBIT_ASSIGN(const SharedPlan shared, plan_shared_memory(program));
-  return Emitter(program, shared, options).run();
+Result<EmittedKernel> emit_cuda(const LoweredProgram& lowered, const EmitOptions& options) {
+  ANYBIT_CHECK(lowered.code.has_value());
+  return Emitter(lowered, options).run();
 }
 
 Result<TensorMapValues> evaluate_tensor_map(const TensorMapParameter& map,

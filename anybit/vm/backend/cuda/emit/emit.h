@@ -3,13 +3,14 @@
 // emulation does.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
 
 #include "anybit/base/result.h"
-#include "anybit/vm/ir/program.h"
+#include "anybit/vm/pass/pipeline.h"
 
 namespace anybit::vm::cuda {
 
@@ -47,17 +48,18 @@ struct EmittedKernel {
   std::string name;
   std::string source;  // #include "device.h", device functions, one extern "C" kernel.
   int threads_per_cta = 0;
-  int64_t shared_bytes = 0;  // Dynamic shared memory.
+  int64_t shared_bytes = 0;                // Dynamic shared memory.
+  std::array<int, 3> cluster = {1, 1, 1};  // CTAs; they divide the grid.
   std::vector<ScalarType> parameters;
   std::vector<Expr> grid;                       // Of parameters.
   std::vector<TensorMapParameter> tensor_maps;  // In the order of the kernel's last parameters.
   std::vector<std::string> notes;               // "line 9: dot runs by fma in the threads: ..."
 };
 
-/// Emits `program` after layout inference.
-/// Pre: verify(program, kWithLayouts) passes.
+/// Writes `lowered` as text, as its passes decided.
+/// Pre: lowered.code is there (LoweringOptions::wants_code).
 /// Errors: kUnsupported, naming the instruction and why it cannot be carried out: an access that
 /// cannot be proved whole bytes, more shared memory than a CTA has.
-Result<EmittedKernel> emit_cuda(const Program& program, const EmitOptions& options = {});
+Result<EmittedKernel> emit_cuda(const LoweredProgram& lowered, const EmitOptions& options = {});
 
 }  // namespace anybit::vm::cuda

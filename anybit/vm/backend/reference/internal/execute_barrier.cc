@@ -1,4 +1,4 @@
-// alloc_barrier, barrier_arrive, barrier_expect, barrier_wait, copy_bulk, fence_async.
+// Barriers of alloc_barrier, bulk copies and stores, fence_async, cluster_sync.
 #include <algorithm>
 
 #include "anybit/vm/backend/reference/internal/execution.h"
@@ -144,6 +144,41 @@ Status execute_copy_bulk(Execution& execution, const InstructionView& view) {
     if (!status) return execution.fault(0, id, x, status.error());
   }
   return barrier->end_copy(bytes);
+}
+
+Status execute_store_bulk(Execution& execution, const InstructionView& view) {
+  const ValueId id = view.instruction.operands[1];
+  const GlobalTensor& tensor = execution.global(view.instruction.operands[0]);
+  const SharedTile& source = execution.shared(id);
+  ANYBIT_TRY(check_bulk_tensor(tensor));
+  ANYBIT_ASSIGN(const std::vector<int64_t> offset,
+                box_offset(execution, view.attribute<std::vector<Expr>>(0)));
+  const int bits = source.element.bits;
+  for (int64_t x = 0; x < static_cast<int64_t>(source.offsets.size()); ++x) {
+    const Result<Code> code = execution.arena().bulk_read(*source.storage, source.offsets[x] * bits,
+                                                          bits, execution.accessor(0));
+    if (!code) return execution.fault(0, id, x, code.error());
+    const auto index = tensor.index_of(box_coordinates(offset, source.shape, x));
+    const Status status = index ? tensor.write(*index, *code) : Status();
+    if (!status) return execution.fault(0, id, x, status.error());
+  }
+  return {};
+}
+
+Status execute_store_bulk_commit(Execution& execution, const InstructionView&) {
+  execution.arena().commit_stores(execution.first_warp());
+  return {};
+}
+
+Status execute_store_bulk_wait(Execution& execution, const InstructionView& view) {
+  execution.arena().wait_stores(execution.first_warp(), view.integer(0));
+  return {};
+}
+
+/// CTAs run one after another: what passes between those of a cluster is global memory alone.
+Status execute_cluster_sync(Execution& execution, const InstructionView&) {
+  execution.arena().barrier(execution.first_warp(), execution.num_warps());
+  return {};
 }
 
 Status execute_fence_async(Execution& execution, const InstructionView&) {

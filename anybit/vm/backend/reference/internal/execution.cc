@@ -16,6 +16,10 @@ Execution::Execution(Launch& launch, std::span<const int64_t> block)
     variables_[kBlockX + d] = {ScalarType::kI32, block[d], 0, nullptr};
     variables_[kGridX + d] = {ScalarType::kI32, launch.grid[d], 0, nullptr};
   }
+  const std::vector<int64_t>& cluster = launch.program.cluster;
+  int64_t rank = 0;  // The first dimension counts fastest.
+  for (size_t d = cluster.size(); d-- > 0;) rank = rank * cluster[d] + block[d] % cluster[d];
+  variables_[kClusterRank] = {ScalarType::kI32, rank, 0, nullptr};
   for (size_t i = 0; i < launch.arguments.size(); ++i) {
     variables_[launch.program.parameters[i]] = launch.arguments[i];
   }
@@ -99,7 +103,7 @@ Status Execution::check_end() {
       ANYBIT_TRY(barrier.check_end(arena_.clock(), launch_.program.num_warps));
     }
   }
-  return {};
+  return arena_.check_end();
 }
 
 tl::unexpected<Error> Execution::fault(int64_t thread, std::span<const int64_t> shape,

@@ -81,6 +81,12 @@ Status PhaseBarrier::advance() {
 }
 
 std::string PhaseBarrier::missed_text(const Wait& wait) const {
+  if (wait.target == 0) {
+    return fmt::format(
+        "warp {} may wait for ever for parity 1 of {} ({}): nothing orders the wait before the end "
+        "of phase 0",
+        wait.warp, name_, place_text(wait.place));
+  }
   return fmt::format(
       "warp {} may miss phase {} of {}, for which it waits ({}): nothing orders the wait before "
       "the end of phase {}",

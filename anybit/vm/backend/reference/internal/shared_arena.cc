@@ -33,6 +33,7 @@ SharedArena::SharedArena(int num_warps, bool check_races)
     : num_warps_(num_warps),
       check_races_(check_races),
       copies_(static_cast<size_t>(num_warps)),
+      stores_(static_cast<size_t>(num_warps)),
       fences_(static_cast<size_t>(num_warps)) {}
 
 std::shared_ptr<SharedAllocation> SharedArena::allocate(std::string name, int64_t num_bits) {
@@ -43,6 +44,22 @@ std::shared_ptr<SharedAllocation> SharedArena::allocate(std::string name, int64_
 
 void SharedArena::note_freed(int64_t agent, int64_t epoch) {
   freed_uses_.set(agent, std::max(freed_uses_[agent], epoch + 1));
+}
+
+Status SharedArena::free_bulk_reads(const SharedAllocation& allocation) {
+  for (size_t i = 0; i < allocation.bulk_reads_.size(); ++i) {
+    const SharedAllocation::BulkRead& read = allocation.bulk_reads_[i];
+    const std::vector<int64_t>& epochs =
+        stores_[i % static_cast<size_t>(num_warps_)].arrival_epochs;
+    if (read.group < 0) continue;
+    if (read.group >= static_cast<int64_t>(epochs.size())) {
+      return fail(ErrorCode::kInvalidArgument,
+                  "%{} is freed while the store_bulk of {} may still read it", allocation.name_,
+                  place_text(read.place));
+    }
+    note_freed(static_cast<int64_t>(i) % num_warps_, epochs[static_cast<size_t>(read.group)]);
+  }
+  return {};
 }
 
 Status SharedArena::free(SharedAllocation& allocation) {
@@ -75,6 +92,7 @@ Status SharedArena::free(SharedAllocation& allocation) {
       }
     }
   }
+  ANYBIT_TRY(free_bulk_reads(allocation));
   allocation.is_freed_ = true;
   return {};
 }
@@ -184,7 +202,30 @@ Status SharedArena::check_write(const SharedAllocation& allocation, int64_t byte
   ANYBIT_TRY(check_arrived(allocation, byte, who, verb));
   ANYBIT_TRY(check_last_write(allocation, byte, who, is_copy, verb));
   ANYBIT_TRY(check_others(allocation, byte, who, is_copy, verb, false));
-  return check_others(allocation, byte, who, is_copy, verb, true);
+  ANYBIT_TRY(check_others(allocation, byte, who, is_copy, verb, true));
+  return check_bulk_reads(allocation, byte, who, verb);
+}
+
+/// Whoever writes knows that the bulk stores of the byte have read it.
+Status SharedArena::check_bulk_reads(const SharedAllocation& allocation, int64_t byte,
+                                     const Accessor& who, std::string_view verb) const {
+  if (allocation.bulk_reads_.empty()) return {};
+  for (int w = 0; w < num_warps_; ++w) {
+    const auto& read = allocation.bulk_reads_[static_cast<size_t>(byte * num_warps_ + w)];
+    const std::vector<int64_t>& epochs = stores_[static_cast<size_t>(w)].arrival_epochs;
+    if (read.group < 0) continue;
+    const bool was_awaited = read.group < static_cast<int64_t>(epochs.size());
+    if (was_awaited &&
+        clock_.is_ordered(w, epochs[static_cast<size_t>(read.group)], warp_of(who.thread))) {
+      continue;
+    }
+    return fail(ErrorCode::kInvalidArgument,
+                "thread {} {} byte {} of %{}, which the store_bulk of {} may still read: {}",
+                who.thread, verb, byte, allocation.name_, place_text(read.place),
+                was_awaited ? "no sync follows the store_bulk_wait"
+                            : "no store_bulk_wait has covered its group");
+  }
+  return {};
 }
 
 void SharedArena::note(std::vector<SharedAllocation::WarpAccess>& accesses, int64_t byte,
@@ -365,12 +406,52 @@ void SharedArena::commit(int64_t first, int64_t count) {
 }
 
 void SharedArena::wait(int64_t first, int64_t count, int64_t groups) {
-  for (int64_t w = first; w < first + count; ++w) {
-    CopyGroups& copies = copies_[static_cast<size_t>(w)];
-    while (static_cast<int64_t>(copies.arrival_epochs.size()) < copies.num_committed - groups) {
-      copies.arrival_epochs.push_back(clock_.epoch(w));
-    }
+  for (int64_t w = first; w < first + count; ++w) note_arrivals(copies_, w, groups);
+}
+
+/// A wait of `warp` for all groups but the newest.
+void SharedArena::note_arrivals(std::vector<CopyGroups>& groups_of, int64_t warp,
+                                int64_t groups) const {
+  CopyGroups& own = groups_of[static_cast<size_t>(warp)];
+  while (static_cast<int64_t>(own.arrival_epochs.size()) < own.num_committed - groups) {
+    own.arrival_epochs.push_back(clock_.epoch(warp));
   }
+}
+
+Result<Code> SharedArena::bulk_read(SharedAllocation& allocation, int64_t bit, int count,
+                                    const Accessor& who) {
+  ANYBIT_TRY(check_bounds(allocation, bit, count));
+  if (allocation.bulk_reads_.empty()) allocation.bulk_reads_.resize(allocation.reads_.size());
+  CopyGroups& stores = stores_[static_cast<size_t>(warp_of(who.thread))];
+  for (int64_t byte = bit / 8; byte <= (bit + count - 1) / 8; ++byte) {
+    ANYBIT_TRY(check_arrived(allocation, byte, who, "stores"));
+    const uint8_t covered = covered_bits(byte, bit, count);
+    if ((allocation.states_[byte].written & covered) != covered) {
+      return fail(ErrorCode::kInvalidArgument,
+                  "a bulk store reads byte {} of %{}, which nobody has written", byte,
+                  allocation.name_);
+    }
+    ANYBIT_TRY(check_fenced(allocation, byte, who, "a bulk store reads"));
+    ANYBIT_TRY(check_others(allocation, byte, who, true, "stores", true));
+    allocation.bulk_reads_[static_cast<size_t>(byte * num_warps_ + warp_of(who.thread))] = {
+        stores.num_committed, who.place};
+  }
+  stores.last_group = stores.num_committed;
+  stores.last_place = who.place;
+  return read_bits(allocation.bytes_.data(), bit, count);
+}
+
+Status SharedArena::check_end() const {
+  for (const CopyGroups& stores : stores_) {
+    if (stores.last_group < static_cast<int64_t>(stores.arrival_epochs.size())) continue;
+    return fail(ErrorCode::kInvalidArgument,
+                "the kernel ends while the store_bulk of {} may still read: {}",
+                place_text(stores.last_place),
+                stores.last_group < stores.num_committed
+                    ? "no store_bulk_wait has covered its group"
+                    : "it has not been committed");
+  }
+  return {};
 }
 
 }  // namespace anybit::vm::reference

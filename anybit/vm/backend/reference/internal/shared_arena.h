@@ -52,14 +52,21 @@ class SharedAllocation {
     int place = 0;
   };
 
+  /// The last bulk store of a warp that reads a byte.
+  struct BulkRead {
+    int64_t group = -1;
+    int place = 0;
+  };
+
   std::string name_;
   int num_warps_;
   bool is_freed_ = false;
   std::vector<std::byte> bytes_;
-  std::vector<ByteState> states_;    // [bytes]
-  std::vector<WarpAccess> reads_;    // [bytes, warps]
-  std::vector<WarpAccess> atomics_;  // [bytes, warps]
-  Knowledge previous_uses_;          // The intervals up to which freed bytes were used.
+  std::vector<ByteState> states_;     // [bytes]
+  std::vector<WarpAccess> reads_;     // [bytes, warps]
+  std::vector<WarpAccess> atomics_;   // [bytes, warps]
+  std::vector<BulkRead> bulk_reads_;  // [bytes, warps]
+  Knowledge previous_uses_;           // The intervals up to which freed bytes were used.
 
   struct AsyncReads {
     int count = 0;
@@ -117,6 +124,13 @@ class SharedArena {
   /// Errors: as write(); bytes that threads wrote and showed by no fence_async.
   Status bulk_copy(SharedAllocation& allocation, int64_t bit, int count, Code code,
                    const Accessor& who, const BulkPhase& phase);
+  /// A read by a bulk store that `who` starts, in the group that its warp has open.
+  Result<Code> bulk_read(SharedAllocation& allocation, int64_t bit, int count, const Accessor& who);
+  /// `warp` closes its group of bulk stores; waits until at most `groups` still read.
+  void commit_stores(int64_t warp) { ++stores_[static_cast<size_t>(warp)].num_committed; }
+  void wait_stores(int64_t warp, int64_t groups) { note_arrivals(stores_, warp, groups); }
+  /// Errors: a bulk store may still read when the kernel ends.
+  Status check_end() const;
   /// Warps [first, first + count) execute fence_async.
   void fence_async(int64_t first, int64_t count);
 
@@ -124,8 +138,14 @@ class SharedArena {
   struct CopyGroups {
     int64_t num_committed = 0;
     std::vector<int64_t> arrival_epochs;  // Of the groups that a wait has covered.
+    int64_t last_group = -1;              // Of bulk stores: the group of the last, and its place.
+    int last_place = 0;
   };
 
+  void note_arrivals(std::vector<CopyGroups>& groups_of, int64_t warp, int64_t groups) const;
+  Status check_bulk_reads(const SharedAllocation& allocation, int64_t byte, const Accessor& who,
+                          std::string_view verb) const;
+  Status free_bulk_reads(const SharedAllocation& allocation);
   void note_freed(int64_t agent, int64_t epoch);
   Status check_bounds(const SharedAllocation& allocation, int64_t bit, int count) const;
   Status check_arrived(const SharedAllocation& allocation, int64_t byte, const Accessor& who,
@@ -148,6 +168,7 @@ class SharedArena {
   bool check_races_;
   BarrierClock clock_;
   std::vector<CopyGroups> copies_;            // [warps]
+  std::vector<CopyGroups> stores_;            // [warps] Of bulk stores.
   std::vector<std::vector<int64_t>> fences_;  // [warps] The intervals of its fence_async.
   Knowledge freed_uses_;                      // The intervals up to which freed bytes were used.
 };

@@ -48,12 +48,13 @@ Encoding float_encoding(const ElementFormat& to) {
   Encoding e{Way::kLines, to};
   const double largest = numeric::max_finite(to);
   const int shift = 23 - to.mantissa_bits;
-  const bool is_small = std::abs(to.exponent_bias) > 60 || largest >= 0x1p60;
+  // Beyond these, the constants below leave f32.
+  const bool is_far = std::abs(to.exponent_bias) > 60 || largest >= 0x1p60;
   if (to == numeric::kE8M0) {
     e.way = Way::kScale;
     return e;
   }
-  if (to.mantissa_bits == 0 || is_small) return {};
+  if (to.mantissa_bits == 0 || is_far) return {};
   e.has_sign = to.is_signed;
   e.binades = to.exponent_bits == 0 ? 0 : std::max(0, std::ilogb(largest / least_normal(to)));
   e.added = 0x4b000000;
@@ -69,7 +70,7 @@ Encoding encoding_of(const ElementFormat& to) {
   if (to.bits > 8) return {};
   if (to.kind == ElementKind::kFloat) return float_encoding(to);
   const bool is_signed = to.kind == ElementKind::kInt;
-  if ((!is_signed || to.bits == 1) && to.kind != ElementKind::kUint) return {};
+  if (!is_signed && to.kind != ElementKind::kUint) return {};
   if (is_signed && to.bits == 1) return {};  // Its least number is odd: ties would go to odd.
   return {Way::kInteger, to, 0, 0x4b400000, false, is_signed ? uint32_t{1} << (to.bits - 1) : 0};
 }

@@ -1,4 +1,4 @@
-// Barriers, bulk copies and the fence between: what Hopper and later have.
+// Barriers, bulk copies, the fence between, clusters: what Hopper and later have.
 #include "anybit/vm/backend/cuda/emit/internal/bulk.h"
 #include "anybit/vm/backend/cuda/emit/internal/emit_table.h"
 
@@ -69,6 +69,34 @@ Status emit_copy_bulk(Emitter& out, const InstructionView& view) {
   out.line("ab::tensor_copy_g2s_{}d({}, &{}, {}, {});", view.operand(1).rank(), box.shared_address,
            box.map, bulk_coordinates(out, view.attribute<std::vector<Expr>>(0)),
            barrier_address(out, view, 2, view.attribute<std::vector<Expr>>(1)));
+  return {};
+}
+
+Status emit_store_bulk(Emitter& out, const InstructionView& view) {
+  ANYBIT_ASSIGN(const BulkBox box, bulk_box(out, view, 1, 0));
+  const ElectedThread elected(out);
+  out.line("ab::tensor_copy_s2g_{}d(&{}, {}, {});", view.operand(0).rank(), box.map,
+           bulk_coordinates(out, view.attribute<std::vector<Expr>>(0)), box.shared_address);
+  return {};
+}
+
+Status emit_store_bulk_commit(Emitter& out, const InstructionView&) {
+  ANYBIT_TRY(require_hopper(out));
+  const ElectedThread elected(out);
+  out.line("ab::bulk_commit();");
+  return {};
+}
+
+Status emit_store_bulk_wait(Emitter& out, const InstructionView& view) {
+  ANYBIT_TRY(require_hopper(out));
+  const ElectedThread elected(out);
+  out.line("ab::bulk_wait{}<{}>();", view.integer(1) == 1 ? "" : "_read", view.integer(0));
+  return {};
+}
+
+Status emit_cluster_sync(Emitter& out, const InstructionView&) {
+  ANYBIT_TRY(require_hopper(out));
+  out.line("ab::cluster_sync();");
   return {};
 }
 

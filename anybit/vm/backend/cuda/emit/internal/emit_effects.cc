@@ -1,7 +1,6 @@
 // Barriers, atomics, semaphores, printing and assertions.
 #include "anybit/vm/backend/cuda/emit/internal/elementwise.h"
 #include "anybit/vm/backend/cuda/emit/internal/emit_table.h"
-#include "anybit/vm/pass/tile_range.h"
 
 namespace anybit::vm::cuda {
 namespace {
@@ -37,7 +36,7 @@ Status emit_atomic(Emitter& out, const InstructionView& view, std::string_view w
     return fail(ErrorCode::kUnsupported,
                 "the result of an atomic whose indices are held by several threads");
   }
-  const TileRange range = TileRanges(out.program()).range(indices);
+  const TileRange range = out.tile_ranges().range(indices);
   const bool is_inside = range.low >= 0 && range.high < out.scalars().range(extent).low;
   if (wants_result)
     out.line("ab::u32 {}[{}] = {{}};", out.tile(view.instruction.result),

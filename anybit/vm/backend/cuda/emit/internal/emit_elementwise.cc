@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "anybit/base/check.h"
+#include "anybit/vm/backend/cuda/cast/emit_cast.h"
 #include "anybit/vm/backend/cuda/emit/internal/elementwise.h"
 #include "anybit/vm/backend/cuda/emit/internal/emit_table.h"
 
@@ -272,12 +273,43 @@ Status emit_select(Emitter& out, const InstructionView& view) {
   return {};
 }
 
+namespace {
+
+/// Tables of at most 16 values of 16 bits are read into registers and looked up there.
+Status lookup_in_registers(Emitter& out, const InstructionView& view, const SharedView& table) {
+  const ElementFormat& codes = view.operand(0).element;
+  const int64_t count = view.result().register_layout->local_size();
+  const int64_t entries = int64_t{1} << codes.bits, words = (entries + 1) / 2;
+  const std::string name = fmt::format("lookup_{}_{}", codes.bits, count);
+  if (!out.has_function(name)) {
+    ANYBIT_ASSIGN(const std::string text, emit_codebook_cast(codes.bits, count, name));
+    out.add_function(name, text);
+  }
+  const std::string held = out.fresh("table");
+  out.line("ab::u32 {}[{}];", held, words);
+  const int64_t step = std::min<int64_t>(4, words);
+  for (int64_t word = 0; word < words; word += step) {
+    out.line("ab::load_shared<{}>({} + {}, smem + {});", 4 * step, held, word,
+             table.byte_offset + 4 * word);
+  }
+  out.declare(view.instruction.result);
+  out.line("{}({}, {}, {});", name, out.tile(view.instruction.operands[0]),
+           out.tile(view.instruction.result), held);
+  return {};
+}
+
+}  // namespace
+
 Status emit_lookup(Emitter& out, const InstructionView& view) {
   const ValueId result = view.instruction.result, codes = view.instruction.operands[0];
   const SharedView& table = out.shared_plan().view(view.instruction.operands[1]);
   const int bytes = view.result().element.bits / 8;
   if (table.swizzle.bits != 0 || !table.offsets.empty()) {
     return fail(ErrorCode::kUnsupported, "a table that is a slice or swizzled");
+  }
+  if (bytes == 2 && view.operand(0).element.bits <= 4 && table.strides[0] == 1 &&
+      table.byte_offset % 16 == 0) {
+    return lookup_in_registers(out, view, table);
   }
   out.declare(result);
   std::vector<std::string> entries;

@@ -1,5 +1,4 @@
 // Views, allocation, and the instructions that move tiles between registers and memory.
-#include "anybit/layout/register_layout_ops.h"
 #include "anybit/vm/backend/cuda/emit/internal/emit_table.h"
 #include "anybit/vm/backend/cuda/emit/internal/ldmatrix.h"
 #include "anybit/vm/backend/cuda/emit/internal/memory_access.h"
@@ -39,7 +38,7 @@ Status emit_load_global(Emitter& out, const InstructionView& view) {
   out.line("ab::u32 {}[{}] = {{}};", out.tile(tile), out.num_words(type));
   const GlobalAccess access(out, view.operand(0), pointer_name(out, view.instruction.operands[0]),
                             view.attribute<std::vector<Expr>>(0), *type.register_layout,
-                            view.integer(3) == 1);
+                            out.statement_plan<GlobalAccessPlan>());
   const int bits = type.element.bits;
   for (int64_t r = 0; r < access.num_runs(); ++r) {
     const std::string condition = access.condition(r);
@@ -67,7 +66,7 @@ Status emit_store_global(Emitter& out, const InstructionView& view) {
   const TensorType& type = view.operand(1);
   const GlobalAccess access(out, view.operand(0), pointer_name(out, view.instruction.operands[0]),
                             view.attribute<std::vector<Expr>>(0), *type.register_layout,
-                            view.integer(1) == 1);
+                            out.statement_plan<GlobalAccessPlan>());
   if (access.plan().unit_bytes == 0) return refuse_part_of_byte(type, "stores");
   const std::string holder = out.first_holder(*type.register_layout);
   for (int64_t r = 0; r < access.num_runs(); ++r) {
@@ -123,9 +122,13 @@ Status emit_scatter_global(Emitter& out, const InstructionView& view) {
 Status emit_load_shared(Emitter& out, const InstructionView& view) {
   const ValueId tile = view.instruction.result;
   const TensorType& type = view.result();
-  if (emit_ldmatrix(out, view)) return {};
+  if (const auto* matrices = out.find_statement_plan<MatrixLoadPlan>()) {
+    emit_ldmatrix(out, view, *matrices);
+    return {};
+  }
   const SharedAccess access(out, out.shared_plan().view(view.instruction.operands[0]),
-                            type.element.bits, *type.register_layout);
+                            type.element.bits, *type.register_layout,
+                            out.statement_plan<AccessPlan>());
   if (access.plan().unit_bytes == 0) return refuse_part_of_byte(type, "reads");
   out.line("ab::u32 {}[{}]{};", out.tile(tile), out.num_words(type),
            access.plan().unit_bytes < 4 ? " = {}" : "");
@@ -139,7 +142,8 @@ Status emit_store_shared(Emitter& out, const InstructionView& view) {
   const ValueId tile = view.instruction.operands[1];
   const TensorType& type = view.operand(1);
   const SharedAccess access(out, out.shared_plan().view(view.instruction.operands[0]),
-                            type.element.bits, *type.register_layout);
+                            type.element.bits, *type.register_layout,
+                            out.statement_plan<AccessPlan>());
   if (access.plan().unit_bytes == 0) return refuse_part_of_byte(type, "stores");
   const std::string holder = out.first_holder(*type.register_layout);
   if (!holder.empty()) out.open("if ({})", holder);
@@ -152,42 +156,22 @@ Status emit_store_shared(Emitter& out, const InstructionView& view) {
 
 Status emit_copy_async(Emitter& out, const InstructionView& view) {
   const TensorType &shared = view.operand(0), &global = view.operand(1);
-  const int bits = shared.element.bits;
   const std::string wanted =
       view.has_attribute(2) ? out.scalar(view.attribute<Expr>(2)) + ", " : std::string();
-  // Threads take 16, 8 or 4 bytes each, along the last dimension, whichever is the widest that
-  // both sides allow.
-  for (int64_t bytes = 16; bytes >= 4; bytes /= 2) {
-    if (bytes * 8 % bits != 0) continue;
-    const int64_t run = bytes * 8 / bits;
-    if (shared.shape.back() % run != 0) continue;
-    const auto full = layout::coalesced(layout::Dims(shared.shape), out.num_threads(), run);
-    if (!full) continue;
-    const size_t mark = out.mark();
-    const GlobalAccess source(out, global, pointer_name(out, view.instruction.operands[1]),
-                              view.attribute<std::vector<Expr>>(0), *full, view.integer(1) == 1,
-                              run);
-    const SharedAccess target(out, out.shared_plan().view(view.instruction.operands[0]), bits,
-                              *full, run);
-    if (source.plan().unit_bytes < bytes || target.plan().unit_bytes < bytes ||
-        source.plan().count != run || target.plan().count != run) {
-      out.rewind(mark);
-      continue;
-    }
-    const std::string holder = out.first_holder(*full);
-    if (!holder.empty()) out.open("if ({})", holder);
-    for (int64_t r = 0; r < source.num_runs(); ++r) {
-      const std::string condition = source.condition(r);
-      out.line("ab::cp_async{}<{}>({}{}, {}, {});", wanted.empty() ? "" : "_if", bytes, wanted,
-               target.address(r), source.address(r), condition.empty() ? "true" : condition);
-    }
-    if (!holder.empty()) out.close();
-    return {};
+  const auto& plan = out.statement_plan<CopyPlan>();
+  const GlobalAccess source(out, global, pointer_name(out, view.instruction.operands[1]),
+                            view.attribute<std::vector<Expr>>(0), plan.layout, plan.source);
+  const SharedAccess target(out, out.shared_plan().view(view.instruction.operands[0]),
+                            shared.element.bits, plan.layout, plan.target);
+  const std::string holder = out.first_holder(plan.layout);
+  if (!holder.empty()) out.open("if ({})", holder);
+  for (int64_t r = 0; r < source.num_runs(); ++r) {
+    const std::string condition = source.condition(r);
+    out.line("ab::cp_async{}<{}>({}{}, {}, {});", wanted.empty() ? "" : "_if", plan.bytes, wanted,
+             target.address(r), source.address(r), condition.empty() ? "true" : condition);
   }
-  return fail(ErrorCode::kUnsupported,
-              "no runs of 4, 8 or 16 bytes of {} {} are proved contiguous and aligned in both "
-              "memories; assume() what divides offsets, extents and strides",
-              tile_element_name(shared.element), shape_text(shared.shape));
+  if (!holder.empty()) out.close();
+  return {};
 }
 
 Status emit_copy_async_commit(Emitter& out, const InstructionView&) {

@@ -1,4 +1,5 @@
 // Instructions that make, move and re-index register tiles.
+#include "anybit/layout/conversion.h"
 #include "anybit/layout/register_layout_ops.h"
 #include "anybit/vm/backend/cuda/cast/emit_cast.h"
 #include "anybit/vm/backend/cuda/emit/internal/elementwise.h"
@@ -95,21 +96,47 @@ Status emit_view(Emitter& out, const InstructionView& view) {
   return {};
 }
 
+namespace {
+
+/// The tile of which `codes` is the same thread's codes put in order, if each word's places take
+/// turns in it as CodeOrder::kInterleaved says; kNoValue otherwise.
+ValueId interleaved_source(const Emitter& out, ValueId codes) {
+  const Instruction* conversion = out.constant_definition(codes);
+  if (conversion == nullptr || conversion->opcode != Opcode::kConvertLayout) return kNoValue;
+  const ValueId source = conversion->operands[0];
+  if (out.constant_definition(source) == nullptr) return kNoValue;
+  const TensorType &from = out.program().type_of(source), &to = out.program().type_of(codes);
+  const auto moves = layout::plan_conversion(*from.register_layout, *to.register_layout);
+  if (!moves || moves->kind != layout::ConversionKind::kNone) return kNoValue;
+  const auto count = static_cast<int64_t>(moves->local_map.size());
+  const std::vector<int64_t> order = interleaved_order(from.element.bits, count);
+  for (int64_t place = 0; place < count; ++place) {
+    if (moves->local_map[order[place]] != place) return kNoValue;
+  }
+  return source;
+}
+
+}  // namespace
+
 Status emit_cast(Emitter& out, const InstructionView& view) {
   const TensorType &from = view.operand(0), &to = view.result();
   const int64_t count = to.register_layout->local_size();
   const bool saturate = view.integer(1) == 1;
-  std::string name =
-      fmt::format("cast_{}_to_{}_{}{}", tile_element_name(from.element),
-                  tile_element_name(to.element), count, saturate ? "_saturated" : "");
+  const ValueId interleaved =
+      from.element.bits < 8 ? interleaved_source(out, view.instruction.operands[0]) : kNoValue;
+  const bool is_interleaved = interleaved != kNoValue;
+  const ValueId source = is_interleaved ? interleaved : view.instruction.operands[0];
+  std::string name = fmt::format(
+      "cast_{}_to_{}_{}{}{}", tile_element_name(from.element), tile_element_name(to.element), count,
+      is_interleaved ? "_interleaved" : "", saturate ? "_saturated" : "");
   if (!out.has_function(name)) {
-    ANYBIT_ASSIGN(const CastCode code,
-                  emit_cast(from.element, to.element, count, name, {.saturate = saturate}));
+    const CodeOrder order = is_interleaved ? CodeOrder::kInterleaved : CodeOrder::kCanonical;
+    ANYBIT_ASSIGN(const CastCode code, emit_cast(from.element, to.element, count, name,
+                                                 {.order = order, .saturate = saturate}));
     out.add_function(name, code.text);
   }
   out.declare(view.instruction.result);
-  out.line("{}({}, {});", name, out.tile(view.instruction.operands[0]),
-           out.tile(view.instruction.result));
+  out.line("{}({}, {});", name, out.tile(source), out.tile(view.instruction.result));
   return {};
 }
 

@@ -66,16 +66,19 @@ std::string float_literal(float value) {
 
 }  // namespace
 
-Emitter::Emitter(const Program& program, const SharedPlan& shared, const EmitOptions& options)
-    : program_(program),
-      shared_(shared),
+Emitter::Emitter(const LoweredProgram& lowered, const EmitOptions& options)
+    : program_(lowered.program),
+      plan_(*lowered.code),
       options_(options),
-      scalars_(program),
-      num_threads_(program.num_threads()) {
+      scalars_(lowered.program),
+      tile_ranges_(lowered.program),
+      num_threads_(lowered.program.num_threads()) {
+  const Program& program = program_;
   std::set<std::string> taken;
   for (const char* builtin : {"block_x", "block_y", "block_z", "grid_x", "grid_y", "grid_z"}) {
     variable_names_.push_back(fmt::format("(int)ab::{}()", builtin));
   }
+  variable_names_.emplace_back(program.cluster.empty() ? "0" : "(int)ab::cluster_rank()");
   for (size_t i = kNumBuiltins; i < program.variables.size(); ++i) {
     variable_names_.push_back(identifier(program.variables[i].name, taken));
   }
@@ -90,6 +93,17 @@ Emitter::Emitter(const Program& program, const SharedPlan& shared, const EmitOpt
       if (program.type_of(id).space == MemorySpace::kRegister) wgmma_registers_.insert(id);
     }
   });
+  definitions_.resize(program.values.size());
+  std::vector<ValueId> changed;
+  for_each_statement(program.body, [&](const Statement& statement) {
+    if (statement.kind != StatementKind::kInstruction) return;
+    const Instruction& instruction = statement.instruction;
+    if (instruction.result != kNoValue) definitions_[instruction.result] = &instruction;
+    if ((instruction_info(instruction.opcode).effects & kWritesRegister) != 0) {
+      changed.push_back(instruction.operands[0]);
+    }
+  });
+  for (const ValueId id : changed) definitions_[id] = nullptr;
 }
 
 void Emitter::append(const std::string& text) {
@@ -307,7 +321,8 @@ std::string Emitter::first_holder(const layout::RegisterLayout& layout) {
 
 std::string Emitter::scratch(int64_t bytes) {
   scratch_bytes_ = std::max(scratch_bytes_, bytes);
-  return shared_.total_bytes == 0 ? "smem" : fmt::format("smem + {}", shared_.total_bytes);
+  return plan_.shared.total_bytes == 0 ? "smem"
+                                       : fmt::format("smem + {}", plan_.shared.total_bytes);
 }
 
 void Emitter::elect() {
@@ -387,8 +402,14 @@ namespace {
 /// Instructions that one thread carries out; and those that are nothing in the text.
 bool is_for_elected(const Statement& s) {
   if (s.kind != StatementKind::kInstruction) return false;
-  return s.instruction.opcode == Opcode::kBarrierExpect ||
-         s.instruction.opcode == Opcode::kCopyBulk;
+  switch (s.instruction.opcode) {
+    case Opcode::kBarrierExpect:
+    case Opcode::kCopyBulk:
+    case Opcode::kStoreBulk:
+    case Opcode::kStoreBulkCommit:
+    case Opcode::kStoreBulkWait: return true;
+    default: return false;
+  }
 }
 bool is_silent(const Statement& s) {
   if (s.kind != StatementKind::kInstruction) return false;
@@ -409,6 +430,8 @@ Status Emitter::emit_elected(const Block& block, size_t& next) {
        ++i) {
     if (is_for_elected(block[i])) end = i + 1;
   }
+  // What the other threads of the warp did comes before what the first announces.
+  line("ab::sync_warp();");
   elect();
   for (; next < end; ++next) ANYBIT_TRY(emit_statement(block[next]));
   end_elect();
@@ -435,6 +458,7 @@ Status Emitter::emit_block(const Block& block) {
 
 Status Emitter::emit_statement(const Statement& s) {
   line_number_ = s.location.line;
+  number_ = next_number_++;
   switch (s.kind) {
     case StatementKind::kInstruction: return emit_instruction(s);
     case StatementKind::kLet:
@@ -481,6 +505,13 @@ Status Emitter::emit_for(const Statement& s) {
   return {};
 }
 
+void Emitter::emit_registers(int64_t num_registers) {
+  has_register_hints_ = true;
+  const int64_t initial = initial_registers(program_.num_threads());
+  if (options_.architecture < 90 || num_registers == initial) return;
+  line("ab::setmaxnreg_{}<{}>();", num_registers < initial ? "dec" : "inc", num_registers);
+}
+
 Status Emitter::emit_threads(const Statement& s) {
   ++num_groups_;
   if (num_groups_ > 15) {
@@ -491,9 +522,17 @@ Status Emitter::emit_threads(const Statement& s) {
   group_ = fmt::format("tid{}", num_groups_);
   num_threads_ = s.num_threads;
   prologue_ += fmt::format("  const ab::u32 {} = tid - {};\n", group_, s.first_thread);
+  // Register hints are of whole warpgroups, also where only a part of one goes on.
+  const bool is_part = s.num_registers > 0 && s.num_threads % kWarpgroupSize != 0;
+  if (is_part) {
+    open("if (tid / {0}u == {1}u)", kWarpgroupSize, s.first_thread / kWarpgroupSize);
+    emit_registers(s.num_registers);
+  }
   open("if ({} < {}u)", group_, s.num_threads);
+  if (s.num_registers > 0 && !is_part) emit_registers(s.num_registers);
   ANYBIT_TRY(emit_block(s.body));
   close();
+  if (is_part) close();
   group_ = outer_group;
   num_threads_ = outer_threads;
   return {};
@@ -516,6 +555,22 @@ Status Emitter::emit_instruction(const Statement& s) {
   return with_context(status.error(), where + std::string(instruction_name(instruction)));
 }
 
+/// What stands before the kernel's name; sets the cluster.
+Result<std::string> Emitter::launch_attributes(EmittedKernel& kernel) const {
+  std::string attributes = has_register_hints_
+                               ? fmt::format("AB_LAUNCH_BOUNDS_2({}, 1)", program_.num_threads())
+                               : fmt::format("AB_LAUNCH_BOUNDS({})", program_.num_threads());
+  if (program_.cluster.empty()) return attributes;
+  if (options_.architecture < 90) {
+    return fail(ErrorCode::kUnsupported, "{}: clusters need compute capability 9.0", program_.name);
+  }
+  for (size_t d = 0; d < program_.cluster.size(); ++d) {
+    kernel.cluster[d] = static_cast<int>(program_.cluster[d]);
+  }
+  return attributes + fmt::format(" AB_CLUSTER({}, {}, {})", kernel.cluster[0], kernel.cluster[1],
+                                  kernel.cluster[2]);
+}
+
 /// What one thread does before all others begin.
 std::string Emitter::preamble(size_t num_maps) const {
   std::string text;
@@ -534,7 +589,7 @@ Result<EmittedKernel> Emitter::run() {
   EmittedKernel kernel;
   kernel.name = "vm_" + program_.name;  // Apart from what the C library calls so.
   kernel.threads_per_cta = program_.num_threads();
-  kernel.shared_bytes = shared_.total_bytes + scratch_bytes_;
+  kernel.shared_bytes = plan_.shared.total_bytes + scratch_bytes_;
   kernel.grid = program_.grid;
   constexpr int64_t kMaxSharedBytes = 227 * 1024;
   if (kernel.shared_bytes > kMaxSharedBytes) {
@@ -555,8 +610,8 @@ Result<EmittedKernel> Emitter::run() {
   kernel.tensor_maps = std::move(tensor_maps_);
   std::string& source = kernel.source;
   for (const std::string& key : function_order_) source += functions_[key] + "\n";
-  source += fmt::format("AB_KERNEL AB_LAUNCH_BOUNDS({}) {}({}) {{\n", program_.num_threads(),
-                        kernel.name, parameters);
+  ANYBIT_ASSIGN(const std::string attributes, launch_attributes(kernel));
+  source += fmt::format("AB_KERNEL {} {}({}) {{\n", attributes, kernel.name, parameters);
   source += "  const ab::u32 tid = ab::thread();\n";
   if (kernel.shared_bytes > 0) source += "  const ab::u32 smem = ab::shared_base();\n";
   source += preamble(kernel.tensor_maps.size()) + prologue_ + body_ + "}\n";

@@ -12,8 +12,11 @@
 
 #include "anybit/vm/backend/cuda/emit/emit.h"
 #include "anybit/vm/ir/instruction_info.h"
+#include "anybit/vm/pass/pipeline.h"
 #include "anybit/vm/pass/scalar_analysis.h"
 #include "anybit/vm/pass/shared_plan.h"
+#include "anybit/vm/pass/swizzle_choice.h"
+#include "anybit/vm/pass/tile_range.h"
 
 namespace anybit::vm::cuda {
 
@@ -25,13 +28,23 @@ inline std::string all_of(const std::string& a, const std::string& b) {
 
 class Emitter {
  public:
-  Emitter(const Program& program, const SharedPlan& shared, const EmitOptions& options);
+  Emitter(const LoweredProgram& lowered, const EmitOptions& options);
 
   Result<EmittedKernel> run();
 
   const Program& program() const { return program_; }
   const ScalarAnalysis& scalars() const { return scalars_; }
-  const SharedPlan& shared_plan() const { return shared_; }
+  const TileRanges& tile_ranges() const { return tile_ranges_; }
+  const SharedPlan& shared_plan() const { return plan_.shared; }
+  /// What the passes decided for the statement that is being written. Pre: it is a `Plan`.
+  template <class Plan>
+  const Plan& statement_plan() const {
+    return std::get<Plan>(plan_.statements[number_]);
+  }
+  template <class Plan>
+  const Plan* find_statement_plan() const {
+    return std::get_if<Plan>(&plan_.statements[number_]);
+  }
   int architecture() const { return options_.architecture; }
 
   /// Appends one indented line.
@@ -47,10 +60,6 @@ class Emitter {
   }
   void close();
 
-  /// Takes back the lines written since mark().
-  size_t mark() const { return body_.size(); }
-  void rewind(size_t mark) { body_.resize(mark); }
-
   /// A name nothing else has: "run3".
   std::string fresh(std::string_view stem);
   void note(std::string text);
@@ -60,6 +69,9 @@ class Emitter {
 
   /// The C++ text of a scalar expression; operands are in parentheses where needed.
   std::string scalar(const Expr& expr) const;
+
+  /// The instruction that defines a tile which nothing changes afterwards; null: none such.
+  const Instruction* constant_definition(ValueId id) const { return definitions_[id]; }
 
   /// The array of words of a register tile, and how many it has.
   std::string tile(ValueId id) const;
@@ -122,19 +134,23 @@ class Emitter {
   Status emit_statement(const Statement& statement);
   Status emit_for(const Statement& statement);
   Status emit_threads(const Statement& statement);
+  void emit_registers(int64_t num_registers);
+  Result<std::string> launch_attributes(EmittedKernel& kernel) const;
   Status emit_instruction(const Statement& statement);
   std::string scalar_call(const Expr& expr) const;
   std::string preamble(size_t num_maps) const;
 
   const Program& program_;
-  const SharedPlan& shared_;
+  const CodePlan& plan_;
   const EmitOptions options_;
   ScalarAnalysis scalars_;
+  TileRanges tile_ranges_;
   std::string body_, prologue_;
   std::map<std::string, std::string> functions_;
   std::vector<std::string> function_order_;
   std::map<std::string, std::string> thread_sums_;
   std::vector<std::string> variable_names_, tile_names_;
+  std::vector<const Instruction*> definitions_;  // By tile; null where `assign` changes it.
   std::vector<std::string> notes_;
   std::vector<ValueId> tiles_in_scope_;
   std::set<ValueId> wgmma_registers_;
@@ -142,6 +158,7 @@ class Emitter {
   std::vector<ValueId> tensor_map_values_;  // Whose they are.
   std::string barriers_;                    // Text that makes them, for one thread.
   bool is_elected_ = false;
+  bool has_register_hints_ = false;
   std::string group_;  // The variable with the thread's index in the group; empty: the CTA.
   int64_t num_threads_;
   int64_t num_groups_ = 0;
@@ -149,6 +166,7 @@ class Emitter {
   int depth_ = 1;
   int next_name_ = 0;
   int line_number_ = 0;
+  size_t number_ = 0, next_number_ = 0;  // Of statements, in program order.
 };
 
 }  // namespace anybit::vm::cuda

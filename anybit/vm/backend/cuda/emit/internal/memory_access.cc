@@ -1,65 +1,17 @@
 #include "anybit/vm/backend/cuda/emit/internal/memory_access.h"
 
-#include <algorithm>
-#include <numeric>
-
-#include "anybit/layout/register_layout_ops.h"
-
 namespace anybit::vm::cuda {
-namespace {
-
-/// The power of two in n; a large one for 0.
-int64_t power_of_two_in(int64_t n) { return n == 0 ? int64_t{1} << 40 : n & -n; }
-
-/// gcd of what thread and local digits add to the linear index, runs of `count` locals left out.
-int64_t digits_divisor(const layout::RegisterLayout& layout, int64_t count,
-                       const std::function<int64_t(int dim)>& stride_divisor) {
-  int64_t result = 0;
-  for (const layout::Digit& digit : layout.thread_digits()) {
-    if (!digit.is_replicated()) {
-      result = std::gcd(result, digit.stride * stride_divisor(digit.dim));
-    }
-  }
-  int64_t inner = 1;  // Local places of the digits after this one.
-  const auto locals = layout.local_digits();
-  for (size_t i = locals.size(); i-- > 0;) {
-    const layout::Digit& digit = locals[i];
-    // A digit inside the run only steps through it; one that the run splits steps by the run.
-    const int64_t covered = std::clamp<int64_t>(count / inner, 1, digit.extent);
-    if (covered < digit.extent) {
-      result = std::gcd(result, covered * digit.stride * stride_divisor(digit.dim));
-    }
-    inner *= digit.extent;
-  }
-  return result;
-}
-
-}  // namespace
-
-AccessPlan plan_access(const layout::RegisterLayout& layout, int bits, int64_t alignment,
-                       bool contiguous, int64_t limit) {
-  AccessPlan plan;
-  plan.count = contiguous ? layout::contiguous_local_run(layout) : 1;
-  while (plan.count > limit || (plan.count > 1 && plan.count * bits % 8 != 0)) plan.count /= 2;
-  const int64_t run_bits = plan.count * bits;
-  const int64_t aligned_bits = std::min<int64_t>(
-      {power_of_two_in(run_bits), power_of_two_in(alignment * bits), int64_t{128}});
-  plan.unit_bytes = aligned_bits / 8;
-  plan.units = plan.unit_bytes == 0 ? 0 : run_bits / 8 / plan.unit_bytes;
-  return plan;
-}
 
 GlobalAccess::GlobalAccess(Emitter& out, const TensorType& global, const std::string& pointer,
                            const std::vector<Expr>& offset, const layout::RegisterLayout& layout,
-                           bool in_bounds, int64_t limit)
+                           const GlobalAccessPlan& plan)
     : out_(out),
       global_(global),
       offset_(offset),
       layout_(layout),
       lead_(static_cast<int>(global.extents.size()) - layout.rank()),
-      in_bounds_(in_bounds),
+      plan_(plan.runs),
       pointer_(pointer) {
-  plan(limit);
   first_ = out.fresh("first");
   std::string sum;
   for (size_t d = 0; d < offset.size(); ++d) {
@@ -67,13 +19,8 @@ GlobalAccess::GlobalAccess(Emitter& out, const TensorType& global, const std::st
     const std::string thread = tile_dim < 0 ? "0" : out.thread_coordinate(layout, tile_dim);
     std::string index = out.scalar(offset[d]);
     if (thread != "0") index = index == "0" ? thread : fmt::format("{} + {}", index, thread);
-    const ScalarRange range = out.scalars().range(offset[d]);
-    const ScalarRange extent = out.scalars().range(global.extents[d]);
-    const int64_t tile_extent = tile_dim < 0 ? 1 : layout.shape()[tile_dim];
-    const bool inside = in_bounds || (range.low >= 0 && range.high < INT64_MAX - tile_extent &&
-                                      range.high + tile_extent <= extent.low);
     indices_.emplace_back();
-    if (!inside) {
+    if (plan.is_tested[d]) {
       indices_.back() = out.fresh("index");
       out.line("const auto {} = {};", indices_.back(), index);
       index = indices_.back();
@@ -84,31 +31,6 @@ GlobalAccess::GlobalAccess(Emitter& out, const TensorType& global, const std::st
                        stride == "1" ? "" : " * " + stride);
   }
   out.line("const long long {} = {};", first_, sum.empty() ? "0" : sum);
-}
-
-void GlobalAccess::plan(int64_t limit) {
-  const ScalarAnalysis& scalars = out_.scalars();
-  const size_t last = offset_.size() - 1;
-  const bool contiguous = global_.strides[last].is_integer(1);
-  // Alignment depends on the run's length, which bounds and alignment may shorten: the longest run
-  // that begins at whole bytes and lies inside or outside as a whole.
-  for (int64_t count = contiguous ? layout::contiguous_local_run(layout_) : 1;; count /= 2) {
-    alignment_ = digits_divisor(
-        layout_, count, [&](int dim) { return scalars.divisor(global_.strides[dim + lead_]); });
-    for (size_t d = 0; d < offset_.size(); ++d) {
-      alignment_ =
-          std::gcd(alignment_, scalars.divisor(offset_[d]) * scalars.divisor(global_.strides[d]));
-    }
-    const int64_t last_divisor =
-        std::gcd(digits_divisor(layout_, count,
-                                [&](int dim) { return dim + lead_ == static_cast<int>(last); }),
-                 scalars.divisor(offset_[last]));
-    const bool whole = in_bounds_ || (scalars.divisor(global_.extents[last]) % count == 0 &&
-                                      last_divisor % count == 0);
-    plan_ =
-        plan_access(layout_, global_.element.bits, alignment_, contiguous, std::min(limit, count));
-    if (count == 1 || (whole && plan_.unit_bytes > 0)) return;
-  }
 }
 
 std::string GlobalAccess::element_delta(int64_t r, int64_t& constant) const {
@@ -162,24 +84,13 @@ std::string GlobalAccess::condition(int64_t r) const {
 }
 
 SharedAccess::SharedAccess(Emitter& out, const SharedView& shared, int bits,
-                           const layout::RegisterLayout& layout, int64_t limit)
-    : shared_(shared), layout_(layout), bits_(bits) {
-  const bool contiguous = shared_.strides.back() == 1;
-  int64_t count = contiguous ? layout::contiguous_local_run(layout) : 1;
-  count = std::min(count, limit);
-  if (shared_.swizzle.bits > 0) count = std::min(count, int64_t{1} << shared_.swizzle.base);
-  int64_t dynamic = 0;
-  for (const auto& [expr, weight] : shared_.offsets) {
-    dynamic = std::gcd(dynamic, out.scalars().divisor(expr) * weight);
-  }
-  for (;; count /= 2) {
-    const int64_t alignment = std::gcd(
-        digits_divisor(layout, count, [&](int dim) { return shared_.strides[dim]; }), dynamic);
-    plan_ = plan_access(layout, bits_, alignment, contiguous, count);
-    // A run may not cross a swizzled piece: it begins at a multiple of its length.
-    const bool whole = shared_.swizzle.bits == 0 || power_of_two_in(alignment) % count == 0;
-    if (count == 1 || (plan_.unit_bytes > 0 && whole)) break;
-  }
+                           const layout::RegisterLayout& layout)
+    : SharedAccess(out, shared, bits, layout,
+                   plan_shared_access(shared, bits, layout, out.scalars())) {}
+
+SharedAccess::SharedAccess(Emitter& out, const SharedView& shared, int bits,
+                           const layout::RegisterLayout& layout, const AccessPlan& plan)
+    : shared_(shared), layout_(layout), bits_(bits), plan_(plan) {
   const std::vector<layout::Digit> digits(layout.thread_digits().begin(),
                                           layout.thread_digits().end());
   std::vector<int64_t> weights;

@@ -1,24 +1,11 @@
-// How a register tile meets memory: which of its elements are neighbours there, how wide an access
-// may be, and where each begins.
+// Text of accesses to memory: where each run of a register tile begins, and how it is moved. How
+// long runs are and which bounds are tested has been decided (pass/access_plan.h).
 #pragma once
 
 #include "anybit/vm/backend/cuda/emit/internal/emitter.h"
+#include "anybit/vm/pass/access_plan.h"
 
 namespace anybit::vm::cuda {
-
-/// Elements [first_local, first_local + count) of every thread are neighbours in memory.
-struct AccessPlan {
-  int64_t count = 1;       // Elements of a run; a power of two.
-  int64_t unit_bytes = 1;  // Width of an access: 1, 2, 4, 8, 16; 0: less than a byte.
-  int64_t run_bytes() const { return units * unit_bytes; }
-  int64_t units = 1;  // Accesses of a run.
-};
-
-/// Runs for elements of `bits` when element 0 of each run is at a multiple of `alignment` elements
-/// and memory begins at a multiple of 16 bytes. `contiguous`: elements that follow each other in
-/// the last dimension follow each other in memory. `limit`: at most so many elements a run.
-AccessPlan plan_access(const layout::RegisterLayout& layout, int bits, int64_t alignment,
-                       bool contiguous, int64_t limit);
 
 /// A global access of tile `tile` with layout `layout` at `offset` of tensor `global`: pointers,
 /// indices and the runs, declared in the text.
@@ -27,7 +14,7 @@ class GlobalAccess {
   /// Writes the declarations that all runs share.
   GlobalAccess(Emitter& out, const TensorType& global, const std::string& pointer,
                const std::vector<Expr>& offset, const layout::RegisterLayout& layout,
-               bool in_bounds, int64_t limit = 1 << 20);
+               const GlobalAccessPlan& plan);
 
   const AccessPlan& plan() const { return plan_; }
   int64_t num_runs() const { return layout_.local_size() / plan_.count; }
@@ -39,7 +26,6 @@ class GlobalAccess {
   std::string condition(int64_t r) const;
 
  private:
-  void plan(int64_t limit);
   /// sum of c_d(first local of r) * stride_d as a constant, and what is not constant as text.
   std::string element_delta(int64_t r, int64_t& constant) const;
 
@@ -48,9 +34,7 @@ class GlobalAccess {
   const std::vector<Expr>& offset_;
   const layout::RegisterLayout layout_;
   const int lead_;  // Dimensions of the tensor before those of the tile.
-  bool in_bounds_;
-  int64_t alignment_ = 1;
-  AccessPlan plan_;
+  const AccessPlan plan_;
   std::string first_;                 // Element index of the thread's first element, i64.
   std::string pointer_;               // Of the tensor.
   std::vector<std::string> indices_;  // Of the thread's first element, by dimension; empty: inside.
@@ -61,7 +45,10 @@ class SharedAccess {
  public:
   /// `shared` must outlive this. `bits` of an element.
   SharedAccess(Emitter& out, const SharedView& shared, int bits,
-               const layout::RegisterLayout& layout, int64_t limit = 1 << 20);
+               const layout::RegisterLayout& layout, const AccessPlan& plan);
+  /// In the widest runs: of a tile that the emitter places itself.
+  SharedAccess(Emitter& out, const SharedView& shared, int bits,
+               const layout::RegisterLayout& layout);
 
   const AccessPlan& plan() const { return plan_; }
   int64_t num_runs() const { return layout_.local_size() / plan_.count; }
@@ -75,7 +62,7 @@ class SharedAccess {
   const SharedView& shared_;
   const layout::RegisterLayout layout_;
   const int bits_;
-  AccessPlan plan_;
+  const AccessPlan plan_;
   std::string first_;  // Linear element index of the thread's first element, before the swizzle.
   // The bits that it may have set, if these are known; then `swizzled_` is it after the swizzle.
   int64_t first_bits_ = 0;

@@ -171,11 +171,9 @@ void compile_all(const std::vector<NamedProgram>& programs, const Architecture& 
   std::atomic<size_t> next = 0;
   parallel_run({std::min(2, Threads::all().count)}, [&](int, int) {
     for (size_t i = step * next++; i < programs.size(); i = step * next++) {
-      const Result<LoweredProgram> lowered =
-          lower(programs[i].program, {.architecture = architecture.number, .wants_code = true});
-      const auto emitted = lowered
-                               ? cuda::emit_cuda(*lowered, {.architecture = architecture.number})
-                               : tl::make_unexpected(lowered.error());
+      const auto emitted = emit_for(programs[i].program, architecture.number);
+      // What only the main architecture has is refused elsewhere by right.
+      const bool is_refused = !emitted && !emit_for(programs[i].program, kMain.number);
       std::string problem;
       double time = 0;
       if (emitted) {

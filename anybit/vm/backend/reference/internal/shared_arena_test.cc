@@ -180,5 +180,44 @@ TEST(SharedArena, RacesAreIgnoredIfAsked) {
   EXPECT_TRUE(arena.write(*tile, 0, 8, 1, {2, 1}));
 }
 
+TEST_F(Arena, BulkCopiesMayBeReadAfterTheirPhase) {
+  const int64_t agent = arena.clock().add_agent();
+  ASSERT_TRUE(arena.bulk_copy(*tile, 0, 8, 9, {0, 40}, {agent, 0}));
+  EXPECT_PRED2(contains, message(read(33, 0)),
+               "thread 33 reads byte 0 of %s, which the copy_bulk of line 40 writes");
+  EXPECT_PRED2(contains, message(write(33, 0)), "which the copy_bulk of line 40 writes");
+  arena.clock().learn(1, agent, 1);
+  EXPECT_EQ(read(33, 0).value(), 9U);
+  EXPECT_FALSE(read(65, 0));
+}
+
+TEST_F(Arena, BulkCopiesAreFencedFromWritesOfThreads) {
+  const int64_t agent = arena.clock().add_agent();
+  ASSERT_TRUE(write(0, 0));
+  sync();
+  EXPECT_PRED2(contains, message(arena.bulk_copy(*tile, 0, 8, 9, {0, 40}, {agent, 0})),
+               "with no fence_async of that thread");
+  arena.fence_async(0, 1);
+  EXPECT_FALSE(arena.bulk_copy(*tile, 0, 8, 9, {0, 40}, {agent, 0}));
+  sync();
+  EXPECT_TRUE(arena.bulk_copy(*tile, 0, 8, 9, {0, 40}, {agent, 0}));
+}
+
+TEST_F(Arena, BulkStoresKeepTheirTileUntilAwaited) {
+  ASSERT_TRUE(write(32, 0, 5));
+  arena.fence_async(1, 1);
+  sync();
+  EXPECT_EQ(arena.bulk_read(*tile, 0, 8, {0, 40}).value(), 5U);
+  EXPECT_PRED2(contains, message(arena.check_end()), "it has not been committed");
+  arena.commit_stores(0);
+  EXPECT_PRED2(contains, message(write(32, 0)), "no store_bulk_wait has covered its group");
+  EXPECT_EQ(read(32, 0).value(), 5U);  // Reading is no matter.
+  arena.wait_stores(0, 0);
+  EXPECT_TRUE(arena.check_end());
+  EXPECT_PRED2(contains, message(write(32, 0)), "no sync follows the store_bulk_wait");
+  sync();
+  EXPECT_TRUE(write(32, 0));
+}
+
 }  // namespace
 }  // namespace anybit::vm::reference

@@ -49,7 +49,7 @@ class WriteGgufTest : public testing::Test {
 
   // The checkpoint as a folder of that name.
   fs::path write_checkpoint(const std::string& family, const Json& config) const {
-    const fs::path path = folder_ / family;
+    fs::path path = folder_ / family;
     fs::create_directories(path);
     fs::copy_file(kGolden / (family + ".safetensors"), path / "model.safetensors",
                   fs::copy_options::overwrite_existing);

@@ -116,7 +116,8 @@ void check_fuzz(const GpuContext& context, const CheckOptions& options, Report& 
 
 void check_tune(const GpuContext& context, const CheckOptions& options, Report& report) {
   vm::ScheduleTable table;
-  for (const TuneRow& tuned : tune_on_gpu(context, context.cache, options.commit, options.budget)) {
+  for (const TuneRow& tuned :
+       tune_on_gpu(context, context.cache, options.commit, options.budget, options.wanted_case)) {
     GpuRow row;
     row.name = fmt::format("tune {} {}", tuned.kernel, to_string(tuned.sizes));
     if (!tuned.result) {

@@ -26,8 +26,10 @@ struct TuneRow {
   double best_of_first_five = 0;  // Microseconds of the best of the cost model's first five.
 };
 
-/// Tunes the shapes of the shipped table. Prints every candidate. `cache` may be null.
+/// Tunes the shapes of the shipped table whose text ("copy n=33554432") contains `wanted`. Prints
+/// every candidate. `cache` may be null.
 std::vector<TuneRow> tune_on_gpu(const GpuContext& context, const vm::cuda::CubinCache* cache,
-                                 const std::string& commit, double budget_seconds);
+                                 const std::string& commit, double budget_seconds,
+                                 const std::string& wanted);
 
 }  // namespace anybit::bench

@@ -76,8 +76,7 @@ using Argument = std::variant<Memory, int32_t, float>;
 std::vector<Memory> run_both(const Result<Program>& program, const std::vector<Argument>& given) {
   EXPECT_TRUE(program.has_value()) << program.error().message;
   std::vector<std::vector<Memory>> results;
-  for (const Backend backend :
-       {Backend::kReference, Backend::kEmulated}) {
+  for (const Backend backend : {Backend::kReference, Backend::kEmulated}) {
     std::vector<Memory> memories;
     for (const Argument& argument : given) {
       if (argument.index() == 0) memories.push_back(std::get<Memory>(argument));

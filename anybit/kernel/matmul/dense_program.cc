@@ -25,14 +25,13 @@ Result<vm::Program> dense_matmul_program(const numeric::ElementFormat& element,
   const Tile c_all = kb.global_view(c, element, {m, n});
   const Expr row = kb.block(0) * s.tile_m, column = kb.block(1) * s.tile_n;
   const Tile sum = kb.full(numeric::kF32, {s.tile_m, s.tile_n}, Expr::real(0));
-  kb.for_range(
-      "p", 0, k, s.tile_k,
-      [&](const Expr& p) {
-        const Tile left = kb.load_global(a_all, {row, p}, {s.tile_m, s.tile_k});
-        const Tile right = kb.load_global(b_all, {column, p}, {s.tile_n, s.tile_k});
-        kb.assign(sum, kb.dot(left, kb.permute(right, {1, 0}), sum));
-      },
-      {.num_stages = s.num_stages});
+  kb.for_range("p", 0, k, s.tile_k,
+               [&](const Expr& p) {
+                 const Tile left = kb.load_global(a_all, {row, p}, {s.tile_m, s.tile_k});
+                 const Tile right = kb.load_global(b_all, {column, p}, {s.tile_n, s.tile_k});
+                 kb.assign(sum, kb.dot(left, kb.permute(right, {1, 0}), sum));
+               },
+               {.num_stages = s.num_stages});
   ANYBIT_ASSIGN(const layout::RegisterLayout by_rows,
                 layout::coalesced({s.tile_m, s.tile_n}, int64_t{s.num_warps} * vm::kWarpSize, 8));
   kb.store_global(c_all, kb.convert_layout(kb.cast(sum, element), by_rows), {row, column});

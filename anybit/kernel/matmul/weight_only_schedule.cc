@@ -19,8 +19,9 @@ int64_t estimated_registers(const WeightOnlyFormat& f, const WeightOnlySchedule&
   const int64_t scales = f.group_size > 0 ? ceil_div(s.tile.rows / 8 * f.scale.bits, 32) : 0;
   const int64_t zero_points = f.has_zero_point ? ceil_div(s.tile.rows / 8, 4) : 0;
   const int64_t a_stage = s.tiles_per_stage * (codes + activations) + scales + zero_points;
-  constexpr int64_t kWidening = 16, kAddresses = 14;
-  return sums + s.num_stages * a_stage + kWidening + kAddresses;
+  constexpr int64_t kAddresses = 14;
+  const int64_t widening = s.tile_m > 8 ? 32 : 16;
+  return sums + s.num_stages * a_stage + widening + kAddresses;
 }
 
 int64_t shared_bytes(const WeightOnlySchedule& s) {
@@ -134,7 +135,9 @@ ScheduleCost schedule_cost(const WeightOnlyFormat& format, const WeightOnlySched
   cost.registers = estimated_registers(format, s);
   cost.ctas = ceil_div(shape.n, s.rows_of_a_cta()) * ceil_div(shape.m, s.activation_rows);
   const int64_t threads = s.num_warps() * kLanes;
-  const int64_t by_registers = kRegistersOfAnSm / (threads * ceil_div(cost.registers, 8) * 8);
+  // Each of an SM's four schedulers has a quarter of the registers and whole warps.
+  const int64_t by_registers =
+      kRegistersOfAnSm / 4 / (kLanes * ceil_div(cost.registers, 8) * 8) * 4 / s.num_warps();
   cost.ctas_per_sm = std::min({by_registers, kMaxThreadsOfAnSm / threads, kMaxCtasOfAnSm,
                                (kSharedOfAnSm + 1024) / (shared_bytes(s) + 1024)});
   if (cost.ctas_per_sm == 0) return cost;

@@ -7,7 +7,7 @@
 #include "anybit/vm/ir/instruction_info.h"
 #include "anybit/vm/ir/wgmma.h"
 #include "anybit/vm/pass/layout_inference.h"
-#include "anybit/vm/pass/shared_plan.h"
+#include "anybit/vm/pass/swizzle_choice.h"
 
 namespace anybit::vm {
 namespace {
@@ -136,8 +136,9 @@ class Selection {
 
   /// Whether the program as it stands now gets layouts and a plan of shared memory.
   Status try_layouts() const {
-    ANYBIT_ASSIGN(const LayoutInference inferred, infer_layouts(program_));
-    ANYBIT_TRY(plan_shared_memory(inferred.program));
+    ANYBIT_ASSIGN(LayoutInference inferred, infer_layouts(program_));
+    ANYBIT_ASSIGN(Program converted, insert_conversions(std::move(inferred.program)));
+    ANYBIT_TRY(choose_swizzles(std::move(converted), nullptr));
     return {};
   }
 

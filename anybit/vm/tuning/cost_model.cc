@@ -13,6 +13,8 @@ constexpr int64_t kCtaSharedBytes = 1024;  // What the system keeps of a CTA's.
 constexpr int64_t kRegisterUnit = 256;     // Registers are given to warps in such units.
 constexpr int64_t kMaxRegisters = 255;     // Of a thread.
 constexpr double kSharedBytesPerClock = 128;
+constexpr double kStepUs = 0.05;        // Of the barrier and the loop around a step.
+constexpr double kTensorWarps = 6;      // That keep the tensor cores of an SM busy.
 constexpr double kLanesPerClock = 128;  // Plain instructions of threads an SM starts.
 
 /// How many CTAs a multiprocessor holds. Errors: none fits.
@@ -62,7 +64,9 @@ Result<Estimate> estimate(const DeviceModel& device, const Workload& w) {
   const double clocks = device.clock_ghz * 1e3;
   const double l2_rate = std::min(device.l2_gb_per_s * 1e3 / active_sms, clocks * 64);
   const double dram_total = device.dram_gb_per_s * 1e3;
-  const double tensor_rate = tensor_tflops * 1e6 / sms;
+  const double warps = resident * static_cast<double>(w.threads_per_cta) / 32;
+  const double tensor_rate =
+      tensor_tflops * 1e6 / sms * std::min(1.0, std::sqrt(warps / kTensorWarps));
   // What all resident CTAs of a multiprocessor do in a step of each.
   const std::array<Term, 4> terms = {
       {{w.step_tensor_flops > 0 ? resident * w.step_tensor_flops / tensor_rate : 0, "tensor cores"},
@@ -76,7 +80,7 @@ Result<Estimate> estimate(const DeviceModel& device, const Workload& w) {
   // costs a part of its time.
   double sum = 0;
   for (const Term& term : terms) sum += term.microseconds;
-  double step = largest.microseconds + 0.15 * (sum - largest.microseconds);
+  double step = largest.microseconds + 0.15 * (sum - largest.microseconds) + kStepUs;
   result.limit = largest.name;
   // A load that was started `steps_ahead` steps ago must have arrived.
   if (w.step_global_bytes > 0) {

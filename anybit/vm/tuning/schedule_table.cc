@@ -94,7 +94,7 @@ std::vector<ScheduleEntry> ScheduleTable::entries() const {
 std::string to_string(const ScheduleTable& table) {
   std::string text(kHeader);
   for (const ScheduleEntry& entry : table.entries()) {
-    text += fmt::format("{} | {} | {} | {} | {} us | {}\n", entry.kernel, entry.device,
+    text += fmt::format("{} | {} | {} | {} | {:.5g} us | {}\n", entry.kernel, entry.device,
                         to_string(entry.shape_class), to_string(entry.schedule), entry.microseconds,
                         entry.commit);
   }

@@ -46,7 +46,8 @@ class ScheduleTable {
   std::map<Key, ScheduleEntry> entries_;
 };
 
-/// Post: parse_schedule_table() of it gives the same table.
+/// Times are given to five digits. Post: parse_schedule_table() of it gives the same table but for
+/// their further digits, and the same text again.
 std::string to_string(const ScheduleTable& table);
 
 /// Errors: kCorruptData with the line, what was expected and what was found.

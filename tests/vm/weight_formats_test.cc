@@ -16,7 +16,7 @@ namespace {
 constexpr std::string_view kFormats[] = {
     "int2",  "int3",  "int4",  "int5",  "int6", "int7", "int8", "uint2",  "uint3",    "uint4",
     "uint5", "uint6", "uint7", "uint8", "e1m1", "e2m0", "e2m1", "e1m2",   "e3m1",     "e2m2",
-    "e1m3",  "e3m2",  "e2m3",  "e4m1",  "e3m3", "e2m4", "e4m2", "binary", "bipolar3", "posit6_1"};
+    "e1m3",  "e3m2",  "e2m3",  "e4m1",  "e3m3", "e2m4", "e4m2", "binary", "bipolar3", "ue2m2"};
 constexpr int64_t kNumFormats = std::size(kFormats), kRows = 37, kColumns = 16, kK = 16;
 
 std::string kernel_text() {

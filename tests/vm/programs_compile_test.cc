@@ -21,6 +21,9 @@
 #include "anybit/kernel/hadamard/hadamard_program.h"
 #include "anybit/kernel/histogram/histogram_program.h"
 #include "anybit/kernel/matmul/dense_program.h"
+#include "anybit/kernel/matmul/weight_only_pack.h"
+#include "anybit/kernel/matmul/weight_only_program.h"
+#include "anybit/kernel/matmul/wgmma_program.h"
 #include "anybit/kernel/norm/rms_norm_program.h"
 #include "anybit/kernel/quantize/group_quantize_program.h"
 #include "anybit/kernel/reduce/sum_program.h"
@@ -56,6 +59,16 @@ std::vector<NamedProgram> kernel_programs() {
     add("softmax 4096" + suffix, kernel::softmax_program(element, 4096));
     add("dense 128x128x32" + suffix, kernel::dense_matmul_program(element, {}));
     add("dense 128x256x64" + suffix, kernel::dense_matmul_program(element, {128, 256, 64, 3, 8}));
+  }
+  add("wgmma", kernel::wgmma_matmul_program(numeric::kF16, {}));
+  for (const char* name : {"int4_g128", "int5_g128", "mxfp4"}) {
+    const auto format = kernel::weight_only_format(*numeric::parse_scheme(name), 4096,
+                                                   numeric::kF16, numeric::kF16, false);
+    EXPECT_TRUE(format.has_value()) << name << ": " << format.error().message;
+    if (!format) continue;
+    kernel::WeightOnlySchedule schedule;
+    schedule.tile = kernel::weight_tile(*format, schedule.tile.rows);
+    add(fmt::format("weight-only {}", name), kernel::weight_only_program(*format, schedule));
   }
   add("copy", kernel::copy_program());
   add("histogram", kernel::histogram_program());

@@ -60,6 +60,10 @@ Status optimize(const OptOptions& options) {
       fmt::print("{}: {}{}\n", pass, remark.line > 0 ? fmt::format("line {}: ", remark.line) : "",
                  remark.text);
     }
+    // How instructions are carried out is decided as the text is written.
+    const auto emitted = vm::cuda::emit_cuda(lowered);
+    if (!emitted) return with_context(emitted.error(), "as CUDA");
+    for (const std::string& note : emitted->notes) fmt::print("note: {}\n", note);
   } else if (options.after.empty()) {
     fmt::print("{}", vm::print(lowered.program));
   }
@@ -170,6 +174,20 @@ Result<T> parse_number(const std::string& name, const std::string& text) {
   return value;
 }
 
+/// An integer in the range of the parameter; true and false of a bool too.
+Result<int64_t> parse_integer(const vm::Variable& parameter, const std::string& text) {
+  if (parameter.type == vm::ScalarType::kBool && (text == "true" || text == "false")) {
+    return text == "true" ? 1 : 0;
+  }
+  ANYBIT_ASSIGN(const int64_t value, parse_number<int64_t>(parameter.name, text));
+  const bool fits = parameter.type == vm::ScalarType::kBool  ? value == 0 || value == 1
+                    : parameter.type == vm::ScalarType::kI32 ? value == static_cast<int32_t>(value)
+                                                             : true;
+  if (fits) return value;
+  return fail(ErrorCode::kInvalidArgument, "--arg {}={}: not in the range of {}", parameter.name,
+              text, vm::scalar_type_name(parameter.type));
+}
+
 struct RunCommandOptions {
   std::string path, kernel, backend = "reference";
   std::vector<std::string> arguments, saves;
@@ -183,7 +201,10 @@ Result<std::map<std::string, std::string>> split_assignments(std::string_view op
     if (equals == std::string::npos) {
       return fail(ErrorCode::kInvalidArgument, "{} {}: expected NAME=VALUE", option, text);
     }
-    result[text.substr(0, equals)] = text.substr(equals + 1);
+    const std::string name = text.substr(0, equals);
+    if (!result.emplace(name, text.substr(equals + 1)).second) {
+      return fail(ErrorCode::kInvalidArgument, "{} {} is given twice", option, name);
+    }
   }
   return result;
 }
@@ -215,13 +236,15 @@ Status run_kernel(const RunCommandOptions& options) {
     const vm::Variable& parameter = program.variables[id];
     const auto found = given.find(parameter.name);
     if (found == given.end()) {
-      return fail(ErrorCode::kInvalidArgument, "--arg {}=... is missing: a {}", parameter.name,
-                  vm::scalar_type_name(parameter.type));
+      return fail(ErrorCode::kInvalidArgument, "--arg {}=... is missing, of type {}",
+                  parameter.name, vm::scalar_type_name(parameter.type));
     }
     const std::string text = found->second;
     given.erase(found);
     if (parameter.type == vm::ScalarType::kPointer) {
-      ANYBIT_ASSIGN(RunBuffer buffer, make_buffer(text));
+      Result<RunBuffer> made = make_buffer(text);
+      if (!made) return with_context(made.error(), "--arg " + parameter.name);
+      RunBuffer& buffer = *made;
       storage.push_back(std::make_unique<AlignedBytes>(buffer.bytes.size()));
       const auto span = storage.back()->span(buffer.bytes.size());
       std::ranges::copy(buffer.bytes, span.begin());
@@ -232,7 +255,7 @@ Status run_kernel(const RunCommandOptions& options) {
       ANYBIT_ASSIGN(const float value, parse_number<float>(parameter.name, text));
       arguments.emplace_back(value);
     } else {
-      ANYBIT_ASSIGN(const int64_t value, parse_number<int64_t>(parameter.name, text));
+      ANYBIT_ASSIGN(const int64_t value, parse_integer(parameter, text));
       arguments.emplace_back(vm::ScalarValue{parameter.type, value, 0, nullptr});
     }
   }
@@ -270,7 +293,7 @@ int vm_opt(int argc, const char* const* argv) {
   parser.option("--kernel", &options.kernel, "Which kernel, if the file has several");
   parser.option("--print-after", &options.after, "Print after this pass instead of the last");
   parser.flag("--explain", &options.explain,
-              "Print which rule gave each tile its layout, and what passes did");
+              "Print which rule gave each tile its layout, what passes did, what CUDA's text does");
   if (const auto exit_code = parser.parse(argc, argv)) return *exit_code;
   return finish("vm opt", optimize(options));
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <numeric>
 #include <optional>
 
 #include "anybit/layout/conversion.h"
@@ -32,11 +33,6 @@ int64_t wavefronts_of_phase(std::span<const int64_t> addresses, int width_bytes)
   std::array<int64_t, kNumBanks> load{};
   for (const int64_t word : words) ++load[static_cast<size_t>(word % kNumBanks)];
   return std::ranges::max(load);
-}
-
-/// The bits that numbers up to `largest` take.
-int bits_of(int64_t largest) {
-  return static_cast<int>(std::bit_width(static_cast<uint64_t>(largest)));
 }
 
 bool is_width(int64_t bytes) {
@@ -77,18 +73,34 @@ Result<std::vector<int64_t>> linear_offsets(const SharedLayout& layout, int elem
   return offsets;
 }
 
-/// An access with the part of its offsets that no swizzle changes computed once.
-struct Pattern {
-  std::vector<int64_t> offsets;
-  int width_bytes;
-};
+/// Elements a thread accesses at once under a swizzle that keeps 2^base neighbours together.
+int64_t vector_of(const TileTraffic& access, int element_bits, int base) {
+  if (access.strides.empty() || access.strides.back() != 1) return 1;
+  int64_t run = contiguous_local_run(*access.layout);
+  while (run > 1 && (run * element_bits > 8 * kMaxWidth || run > (int64_t{1} << base))) run /= 2;
+  return run;
+}
 
-bool is_conflict_free(std::span<const Pattern> patterns, Swizzle swizzle, int element_bits) {
-  return std::ranges::all_of(patterns, [&](const Pattern& pattern) {
-    const auto addresses =
-        addresses_of(pattern.offsets, swizzle, element_bits, pattern.width_bytes);
-    return addresses && num_bank_conflicts(*addresses, pattern.width_bytes) == 0;
-  });
+/// Adds what one warp pays for a whole tile; its first vectors stand for all.
+void add_tile(const TileTraffic& access, int element_bits, SwizzleChoice& choice) {
+  const Swizzle& swizzle = choice.swizzle;
+  constexpr int kNoSwizzle = 30;
+  const int64_t run =
+      vector_of(access, element_bits, swizzle.bits == 0 ? kNoSwizzle : swizzle.base);
+  std::vector<int64_t> addresses;
+  const int64_t lanes = std::min(kWarpSize, access.layout->num_threads());
+  int64_t width = run * element_bits / 8;
+  for (int64_t t = 0; t < lanes; ++t) {
+    const Dims x = access.layout->coordinates(t, 0);
+    int64_t linear = 0;
+    for (int d = 0; d < x.size(); ++d) linear += x[d] * access.strides[static_cast<size_t>(d)];
+    addresses.push_back(swizzle.apply(linear) * element_bits / 8);
+    // As wide as every lane's address allows; narrower accesses take more of them.
+    width = std::gcd(width, addresses.back());
+  }
+  const int64_t repeats = access.layout->local_size() * element_bits / 8 / width;
+  choice.wavefronts += num_wavefronts(addresses, static_cast<int>(width)) * repeats;
+  choice.accesses += repeats;
 }
 
 }  // namespace
@@ -143,36 +155,32 @@ Result<std::vector<WarpAccess>> warp_accesses(const RegisterLayout& layout, int 
   return accesses;
 }
 
-Result<Swizzle> choose_swizzle(const SharedLayout& layout, int element_bits,
-                               std::span<const WarpAccess> accesses) {
-  std::vector<Pattern> patterns;
-  int min_base = 0;  // Below it a swizzle would tear vectors apart.
-  for (const WarpAccess& access : accesses) {
-    ANYBIT_ASSIGN(auto offsets, linear_offsets(layout, element_bits, access));
-    if (!addresses_of(offsets, {}, element_bits, access.width_bytes)) {
-      return fail(ErrorCode::kInvalidArgument, "a vector of {} bytes is not aligned to its width",
-                  access.width_bytes);
-    }
-    const int64_t elements = std::max(1, 8 * access.width_bytes / element_bits);
-    min_base = std::max(min_base, bits_of(elements - 1));
-    patterns.push_back({std::move(offsets), access.width_bytes});
-  }
-  if (is_conflict_free(patterns, {}, element_bits)) return Swizzle{};
-  // Only the bits of an address within 128 bytes choose the bank; the source bits lie above them or
-  // among them, within the tile.
-  const int bank_bits = bits_of(kPhaseBytes * 8 / element_bits) - 1;
-  const SharedLayout plain = layout.with_swizzle({}).value();
-  const int tile_bits = bits_of(plain.size_elements() - 1);
-  for (int bits = 1; bits <= bank_bits; ++bits) {
-    for (int base = min_base; base + bits <= bank_bits; ++base) {
-      for (int shift = bits; base + shift < tile_bits && base + bits + shift <= 31; ++shift) {
-        const Swizzle swizzle{base, bits, shift};
-        if (is_conflict_free(patterns, swizzle, element_bits)) return swizzle;
+SwizzleChoice with_swizzle(std::span<const TileTraffic> traffic, int element_bits,
+                           const Swizzle& swizzle) {
+  SwizzleChoice choice{swizzle, 0, 0};
+  for (const TileTraffic& access : traffic) add_tile(access, element_bits, choice);
+  return choice;
+}
+
+SwizzleChoice choose_swizzle(std::span<const TileTraffic> traffic, int element_bits,
+                             int64_t num_elements, bool keeps_vectors) {
+  if (traffic.empty() || element_bits % 8 != 0) return {};
+  SwizzleChoice best = with_swizzle(traffic, element_bits, {});
+  constexpr int kBankBits = 5;
+  const int top = static_cast<int>(std::bit_width(static_cast<uint64_t>(num_elements))) - 1;
+  const int widest = std::countr_zero(static_cast<uint64_t>(8 * kMaxWidth / element_bits));
+  for (int bits = 1; bits <= kBankBits; ++bits) {
+    for (int base = widest; base >= (keeps_vectors ? widest : 0); --base) {
+      for (int shift = bits; base + shift + bits <= top; ++shift) {
+        const SwizzleChoice choice = with_swizzle(traffic, element_bits, {base, bits, shift});
+        if (std::pair(choice.wavefronts, choice.accesses) <
+            std::pair(best.wavefronts, best.accesses)) {
+          best = choice;
+        }
       }
     }
   }
-  return fail(ErrorCode::kNotFound, "no swizzle of {} serves these accesses without bank conflicts",
-              to_string(layout));
+  return best;
 }
 
 }  // namespace anybit::layout

@@ -41,10 +41,31 @@ Result<int64_t> bank_conflicts(const SharedLayout& layout, int element_bits,
 Result<std::vector<WarpAccess>> warp_accesses(const RegisterLayout& layout, int element_bits,
                                               int64_t vector_elements);
 
-/// The first swizzle, by fewest bits, then least base, then least shift, under which no access
-/// conflicts and vectors stay whole; none if `layout` needs none. The swizzle of `layout` is
-/// ignored. Errors: kNotFound if there is no such swizzle; kInvalidArgument as bank_conflicts().
-Result<Swizzle> choose_swizzle(const SharedLayout& layout, int element_bits,
-                               std::span<const WarpAccess> accesses);
+/// A register tile that is stored to or loaded from a shared tile whose element x, before the
+/// swizzle, lies at the sum of x[d] * strides[d].
+struct TileTraffic {
+  const RegisterLayout* layout = nullptr;
+  std::vector<int64_t> strides = {};  // In elements. [layout->rank()]
+};
+
+struct SwizzleChoice {
+  Swizzle swizzle;
+  int64_t wavefronts = 0;  // Of all traffic of one warp.
+  int64_t accesses = 0;    // Instructions of a thread that move it.
+};
+
+/// The swizzle under which all of `traffic` takes the fewest wavefronts, each tile by the widest
+/// vectors of up to 16 bytes that its layout and the swizzle leave whole; of equals the one with
+/// the fewest accesses, then the fewest bits, then the one that keeps the longest runs whole, then
+/// the least shift.
+/// Elements of `element_bits`, `num_elements` in the shared tile; none where element_bits is no
+/// multiple of 8 or there is no traffic. `keeps_vectors`: only swizzles that leave 16 bytes whole.
+/// Pre: element_bits <= 128.
+SwizzleChoice choose_swizzle(std::span<const TileTraffic> traffic, int element_bits,
+                             int64_t num_elements, bool keeps_vectors = false);
+
+/// What the traffic takes under a given swizzle. Pre: element_bits is a multiple of 8 up to 128.
+SwizzleChoice with_swizzle(std::span<const TileTraffic> traffic, int element_bits,
+                           const Swizzle& swizzle);
 
 }  // namespace anybit::layout

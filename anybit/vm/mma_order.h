@@ -21,7 +21,11 @@ inline Value mma_dot(Value c, const Value* a, int a_stride, const Value* b, int 
   return c;
 }
 
-/// The f16-accumulating form: the sum in f32, rounded to f16 once at the end.
+/// Terms after which an f16 accumulator is rounded: those of one step of the tensor cores.
+inline constexpr int kHalfSumTerms = 16;
+
+/// One step of the f16-accumulating form: the sum in f32, rounded to f16 once at the end.
+/// Pre: k <= kHalfSumTerms.
 inline unsigned mma_dot_f16(unsigned c, const float* a, int a_stride, const float* b, int b_stride,
                             int k) {
   return f32_to_f16(mma_dot(f16_to_f32(c), a, a_stride, b, b_stride, k));

@@ -347,7 +347,7 @@ bool Generator::emit_scatter() {
       builder_.block(0) * Expr(total * step) + Expr(static_cast<int>(random_.below(3)));
   index = builder_.add(builder_.mul(index, builder_.full(kInt32, {1}, Expr(step))),
                        builder_.full(kInt32, {1}, first));
-  const int64_t size = total * step * grid_ - random_.below(3);
+  const int64_t size = std::max<int64_t>(1, total * step * grid_ - random_.below(3));
   const Expr pointer = buffer("y", source.element, size, false);
   builder_.scatter_global(builder_.global_view(pointer, source.element, {Expr(size)}), index,
                           source.tile);

@@ -153,6 +153,7 @@ std::optional<Backend> find_backend(std::string_view name) {
 Status run_program(Backend backend, const Program& program,
                    std::span<const LaunchArgument> arguments, const RunOptions& options) {
   ANYBIT_TRY(check_arguments(program, arguments));
+  ANYBIT_TRY(grid_of(program, arguments));
   if (backend == Backend::kCuda) return run_cuda_program(program, arguments);
   const bool is_emulated = backend == Backend::kEmulated;
   ANYBIT_ASSIGN(const LoweredProgram lowered,

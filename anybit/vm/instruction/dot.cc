@@ -10,6 +10,7 @@ constexpr std::string_view kPrecisionNames[] = {"exact", "tf32"};
 constexpr std::string_view kUnitNames[] = {"any", "wgmma"};
 
 bool is_allowed(const numeric::ElementFormat& a, const numeric::ElementFormat& c) {
+  if (c == numeric::kF16) return a == numeric::kF16;
   if (c == kInt32) return a == numeric::int_format(8) || a == numeric::uint_format(8);
   return c == numeric::kF32 && (a == numeric::kF16 || a == numeric::kBF16 || a == numeric::kF32 ||
                                 a == numeric::kE4M3 || a == numeric::kE5M2);
@@ -26,8 +27,8 @@ Result<std::optional<TensorType>> infer_type(const InstructionView& view) {
   ANYBIT_TRY(rules::check_same_element(a, b, "dot"));
   if (!is_allowed(a.element, c.element)) {
     return fail(ErrorCode::kInvalidArgument,
-                "dot of {} into {}: expected f16, bf16, f32, e4m3 or e5m2 into f32, int8 or uint8 "
-                "into int32",
+                "dot of {} into {}: expected f16, bf16, f32, e4m3 or e5m2 into f32, f16 into f16, "
+                "int8 or uint8 into int32",
                 tile_element_name(a.element), tile_element_name(c.element));
   }
   if (view.integer(0) == 1 && a.element != numeric::kF32) {
@@ -94,7 +95,9 @@ const InstructionInfo& dot_instruction() {
       .details =
           "Element (i, j) is c(i, j) to which a(i, p) * b(p, j) is added for p = 0, 1, ... with "
           "one "
-          "rounding each (fma in f32; exact in int32, which wraps). Tensor cores add products of a "
+          "rounding each (fma in f32; exact in int32, which wraps). An f16 accumulator is rounded "
+          "to f16 after every 16 of p and after the last, between which the sum is kept in f32. "
+          "Tensor cores add products of a "
           "step of k in an order and with roundings of their own: their result differs from this "
           "definition by at most a few units in the last place of the largest term. Layouts that "
           "are no tiles of a tensor-core step, and f32 operands unless `precision=tf32`, are "

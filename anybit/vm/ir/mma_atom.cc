@@ -37,8 +37,9 @@ MmaAtom atom(std::string_view name, const numeric::ElementFormat& ab,
 
 std::span<const MmaAtom> mma_atoms() {
   using namespace numeric;
-  static const std::array<MmaAtom, 7> kAtoms = {
+  static const std::array<MmaAtom, 8> kAtoms = {
       atom("m16n8k16", kF16, kF32, 16, 2, "mma_m16n8k16_f16", 80),
+      atom("m16n8k16", kF16, kF16, 16, 2, "mma_m16n8k16_f16_f16", 80),
       atom("m16n8k16", kBF16, kF32, 16, 2, "mma_m16n8k16_bf16", 80),
       atom("m16n8k8", kTf32, kF32, 8, 1, "mma_m16n8k8_tf32", 80),
       atom("m16n8k32", int_format(8), kInt32, 32, 4, "mma_m16n8k32_s8", 80),

@@ -1,13 +1,9 @@
 #include "anybit/vm/pass/swizzle_choice.h"
 
-#include <algorithm>
-#include <bit>
 #include <map>
-#include <numeric>
 #include <optional>
 
 #include "anybit/layout/bank_conflicts.h"
-#include "anybit/layout/register_layout_ops.h"
 #include "anybit/vm/ir/wgmma.h"
 #include "anybit/vm/pass/shared_plan.h"
 
@@ -17,42 +13,9 @@ using layout::Swizzle;
 
 namespace {
 
-/// Elements a thread accesses at once under a swizzle that keeps 2^base neighbours together.
-int64_t access_run(const SharedTraffic& access, int bits, int64_t base) {
-  if (access.strides.back() != 1) return 1;
-  int64_t run = layout::contiguous_local_run(*access.layout);
-  while (run > 1 && (run * bits > 128 || run > (int64_t{1} << base))) run /= 2;
-  return run;
-}
-
-int64_t access_cycles(const SharedTraffic& access, int bits, const Swizzle& swizzle, int64_t run) {
-  std::vector<int64_t> addresses;
-  const int64_t lanes = std::min<int64_t>(kWarpSize, access.layout->num_threads());
-  for (int64_t t = 0; t < lanes; ++t) {
-    const layout::Dims x = access.layout->coordinates(t, 0);
-    int64_t linear = 0;
-    for (int d = 0; d < x.size(); ++d) linear += x[d] * access.strides[static_cast<size_t>(d)];
-    addresses.push_back(swizzle.apply(linear) * bits / 8);
-  }
-  // As wide as every lane's address allows; narrower accesses take more of them.
-  int64_t width = run * bits / 8;
-  for (const int64_t address : addresses) width = std::gcd(width, address);
-  const int64_t repeats = access.layout->local_size() * bits / 8 / width;
-  return layout::num_wavefronts(addresses, static_cast<int>(width)) * repeats;
-}
-
-int64_t total_cycles(const std::vector<SharedTraffic>& traffic, int bits, const Swizzle& swizzle) {
-  int64_t cycles = 0;
-  for (const SharedTraffic& access : traffic) {
-    const int64_t run = access_run(access, bits, swizzle.bits == 0 ? 30 : swizzle.base);
-    cycles += access_cycles(access, bits, swizzle, run);
-  }
-  return cycles;
-}
-
 /// What happens to the tile of one alloc_shared.
-struct TileTraffic {
-  std::vector<SharedTraffic> accesses;
+struct TileUse {
+  std::vector<layout::TileTraffic> accesses;
   bool is_copied_to = false;        // By copy_async.
   bool is_bulk = false;             // Copied by the tensor memory accelerator.
   std::optional<Swizzle> required;  // By wgmma.
@@ -62,7 +25,7 @@ class TrafficCounter {
  public:
   TrafficCounter(const Program& program, const SharedPlan& plan) : program_(program), plan_(plan) {}
 
-  Result<std::map<ValueId, TileTraffic>> run() {
+  Result<std::map<ValueId, TileUse>> run() {
     Status status;
     for_each_statement(program_.body, [&](const Statement& s) {
       if (status && s.kind == StatementKind::kInstruction) status = visit(s.instruction);
@@ -85,7 +48,7 @@ class TrafficCounter {
     }
   }
 
-  TileTraffic& tile(ValueId shared) { return traffic_[plan_.view(shared).storage]; }
+  TileUse& tile(ValueId shared) { return traffic_[plan_.view(shared).storage]; }
 
   void note(ValueId shared, ValueId register_tile) {
     tile(shared).accesses.push_back(
@@ -110,7 +73,7 @@ class TrafficCounter {
   }
 
   Status require(ValueId storage, const WgmmaOperand& operand) {
-    TileTraffic& tile = traffic_[storage];
+    TileUse& tile = traffic_[storage];
     if (!tile.required) tile.required = operand.swizzle;
     const bool is_annotated = program_.type_of(storage).shared_layout.has_value();
     const Swizzle& found = is_annotated ? plan_.view(storage).swizzle : *tile.required;
@@ -123,33 +86,10 @@ class TrafficCounter {
 
   const Program& program_;
   const SharedPlan& plan_;
-  std::map<ValueId, TileTraffic> traffic_;
+  std::map<ValueId, TileUse> traffic_;
 };
 
 }  // namespace
-
-Swizzle best_swizzle(const std::vector<SharedTraffic>& traffic, int bits, int64_t num_elements,
-                     bool keeps_vectors) {
-  if (traffic.empty() || bits % 8 != 0) return {};
-  const int top = static_cast<int>(std::bit_width(static_cast<uint64_t>(num_elements))) - 1;
-  const auto cost = [&](const Swizzle& swizzle) { return total_cycles(traffic, bits, swizzle); };
-  Swizzle best;
-  int64_t best_cost = cost(best);
-  const int widest = std::countr_zero(static_cast<uint64_t>(128 / bits));  // 16 bytes.
-  for (int count = 1; count <= 5; ++count) {
-    for (int base = widest; base >= (keeps_vectors ? widest : 0); --base) {
-      for (int shift = count; base + shift + count <= top; ++shift) {
-        const Swizzle candidate{base, count, shift};
-        const int64_t candidate_cost = cost(candidate);
-        if (candidate_cost < best_cost) {
-          best = candidate;
-          best_cost = candidate_cost;
-        }
-      }
-    }
-  }
-  return best;
-}
 
 Result<Program> choose_swizzles(Program program, std::vector<Remark>* remarks) {
   ANYBIT_ASSIGN(const SharedPlan plan, plan_shared_memory(program));
@@ -162,22 +102,24 @@ Result<Program> choose_swizzles(Program program, std::vector<Remark>* remarks) {
     const TensorType& type = program.type_of(id);
     const auto found = traffic.find(id);
     if (type.shared_layout || found == traffic.end()) return;
-    const TileTraffic& tile = found->second;
+    const TileUse& tile = found->second;
     const int bits = type.element.bits;
     const Swizzle swizzle =
-        tile.required  ? *tile.required
-        : tile.is_bulk ? bulk_swizzle(bulk_span_bytes(type.shape, bits), bits)
-                       : best_swizzle(tile.accesses, bits, type.num_elements(), tile.is_copied_to);
+        tile.required ? *tile.required
+        : tile.is_bulk
+            ? bulk_swizzle(bulk_span_bytes(type.shape, bits), bits)
+            : layout::choose_swizzle(tile.accesses, bits, type.num_elements(), tile.is_copied_to)
+                  .swizzle;
     if (swizzle.bits == 0) return;
     chosen[id] = swizzle;
     if (remarks == nullptr) return;
     const std::string why =
-        tile.required ? ", as wgmma reads it"
-        : tile.is_bulk
-            ? ", as bulk copies place it"
-            : fmt::format("; its {} accesses take {} cycles of a warp instead of {}",
-                          tile.accesses.size(), total_cycles(tile.accesses, bits, swizzle),
-                          total_cycles(tile.accesses, bits, {}));
+        tile.required  ? ", as wgmma reads it"
+        : tile.is_bulk ? ", as bulk copies place it"
+                       : fmt::format("; its {} accesses take {} cycles of a warp instead of {}",
+                                     tile.accesses.size(),
+                                     layout::with_swizzle(tile.accesses, bits, swizzle).wavefronts,
+                                     layout::with_swizzle(tile.accesses, bits, {}).wavefronts);
     remarks->push_back({s.location.line, fmt::format("%{}: a swizzle of {} bits{}",
                                                      program.values[id].name, swizzle.bits, why)});
   });

@@ -44,6 +44,7 @@ struct Meeting {
   u32 arrived = 0;
   const char* name = nullptr;
   void (*run)(void**, u32) = nullptr;
+  u32 line = 0;  // Of the text; 0: not known.
   std::array<void*, 128> operands = {};
   std::array<u32, 128> members = {};  // Arrivals in order.
   u64 generation = 0;
@@ -83,6 +84,7 @@ class Emulator {
   bool run_pass(bool& ran);
   Error failure(const std::string& message) const;
   std::string waiting_threads() const;
+  std::string divergent_warps() const;
   /// Failing takes both, as two statements: abandon() never returns, so that nothing on the stack
   /// may own memory then.
   void set_failure(const std::string& message);
@@ -178,13 +180,18 @@ void Emulator::collective(u32 threads, const char* name, void (*run)(void**, u32
     abandon();
   }
   Meeting& meeting = meetings[index];
+  const u32 line = std::exchange(host_.line, 0);
+  const auto at = [](u32 number) {
+    return number == 0 ? std::string() : fmt::format(" in line {}", number);
+  };
   if (meeting.arrived == 0) {
     meeting.name = name;
     meeting.run = run;
-  } else if (meeting.run != run) {
-    set_failure(fmt::format("divergent {}: this thread calls {}, thread {} calls {}",
-                            threads == 32 ? "warp" : "warpgroup", name, meeting.members[0],
-                            meeting.name));
+    meeting.line = line;
+  } else if (meeting.run != run || std::strcmp(meeting.name, name) != 0 || meeting.line != line) {
+    set_failure(fmt::format("divergent {}: this thread calls {}{}, thread {} calls {}{}",
+                            threads == 32 ? "warp" : "warpgroup", name, at(line),
+                            meeting.members[0], meeting.name, at(meeting.line)));
     abandon();
   }
   meeting.operands[host_.thread % threads] = operands;
@@ -278,6 +285,18 @@ std::string Emulator::waiting_threads() const {
   return text;
 }
 
+/// The warps of which some lanes wait for the others, which will not come.
+std::string Emulator::divergent_warps() const {
+  std::string text;
+  for (size_t w = 0; w < warps_.size(); ++w) {
+    const Meeting& meeting = warps_[w];
+    if (meeting.arrived == 0) continue;
+    text += fmt::format("warp {} is divergent, {} of its 32 threads call {}; ", w, meeting.arrived,
+                        meeting.name);
+  }
+  return text;
+}
+
 Error Emulator::failure(const std::string& message) const {
   return {ErrorCode::kDeviceError, fmt::format("emulated block ({}, {}, {}): {}", host_.block[0],
                                                host_.block[1], host_.block[2], message)};
@@ -330,7 +349,9 @@ Status Emulator::run_block() {
   bool ran = false;
   for (active_ = false; run_pass(ran); active_ = false) {
     idle_passes = active_ ? 0 : idle_passes + 1;
-    if (!ran) return tl::make_unexpected(failure("deadlock: " + waiting_threads()));
+    if (!ran) {
+      return tl::make_unexpected(failure("deadlock: " + divergent_warps() + waiting_threads()));
+    }
     if (idle_passes > kIdlePassesLimit) {
       return tl::make_unexpected(failure("stuck, only polling: " + waiting_threads()));
     }

@@ -1,6 +1,7 @@
 // The emulated device: runs a kernel's threads as fibres, one block after another, so that the text
-// which a GPU runs also runs where there is none. It finds deadlocks, divergent warp operations,
-// shared accesses out of bounds, and, where global memory is declared, global ones.
+// which a GPU runs also runs where there is none. Functions of a warp wait for its 32 lanes, called
+// from one line of the text. It finds deadlocks, divergent warps, shared accesses out of bounds,
+// and, where global memory is declared, global ones.
 // Shared memory starts as bytes 0xff (NaN in every float format), cp.async copies arrive only
 // when waited for. Blocks run in the order of x, then y, then z: a block may wait for an earlier
 // one, not for a later one, so that

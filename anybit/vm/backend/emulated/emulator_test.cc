@@ -156,10 +156,56 @@ TEST(Emulator, DivergentWarpOperationsAreFound) {
       ab::ballot(true);
     }
   });
-  EXPECT_NE(error_of(status).find("thread 16: divergent warp: this thread calls ballot, thread 0 "
-                                  "calls sync_warp"),
+  const std::string message = error_of(status);
+  EXPECT_NE(message.find("thread 16: divergent warp: this thread calls ballot in line "),
             std::string::npos)
-      << error_of(status);
+      << message;
+  EXPECT_NE(message.find(", thread 0 calls sync_warp in line "), std::string::npos) << message;
+}
+
+TEST(Emulator, WarpFunctionsFromDifferentLinesDiverge) {
+  const Status status = run({}, [] {
+    const u32 own = ab::lane();
+    if (own < 16) {
+      ab::shuffle(own, 0);
+    } else {
+      ab::shuffle(own, 0);
+    }
+  });
+  const std::string message = error_of(status);
+  EXPECT_NE(message.find("thread 16: divergent warp: this thread calls shuffle in line "),
+            std::string::npos)
+      << message;
+}
+
+TEST(Emulator, EveryWarpFunctionWaitsForAllLanes) {
+  // On a GPU each of these would wait for ever for lane 0.
+  u32 r[4] = {};
+  const std::pair<const char*, std::function<void()>> kCalls[] = {
+      {"warp", [] { ab::warp(); }},
+      {"elect", [] { ab::elect(); }},
+      {"sync_warp", [] { ab::sync_warp(); }},
+      {"ballot", [] { ab::any(true); }},
+      {"shuffle", [] { ab::shuffle_xor(1.0f, 1); }},
+      {"ldmatrix_x1", [&] { ab::ldmatrix_x1(r, ab::shared_base()); }},
+      {"stmatrix_x1", [&] { ab::stmatrix_x1(ab::shared_base(), r); }},
+      {"mma_m16n8k8_tf32",
+       [&] {
+         float d[4] = {};
+         ab::mma_m16n8k8_tf32(d, r, r, d);
+       }},
+  };
+  for (const auto& [name, call] : kCalls) {
+    const Status status = run({.shared_bytes = 16}, [&] {
+      if (ab::lane() != 0) call();
+    });
+    EXPECT_NE(error_of(status).find(
+                  fmt::format("deadlock: warp 0 is divergent, 31 of its 32 threads call {}; "
+                              "thread 0 finished; threads 1-31 in {}",
+                              name, name)),
+              std::string::npos)
+        << error_of(status);
+  }
 }
 
 TEST(Emulator, AccessesOutsideAndMisalignedAreFound) {
@@ -224,7 +270,7 @@ TEST(Emulator, LdmatrixAndStmatrix) {
 
 /// a [16, k] and b [k, 8] of small integers; their mma fragments, d against the plain product.
 template <class Value, class Word>
-void check_mma(u32 k, u32 bits, void (*mma)(Value*, const u32*, const u32*, const Value*),
+void check_mma(u32 k, u32 bits, void (*mma)(Value*, const u32*, const u32*, const Value*, u32),
                Word to_code) {
   const u32 per_word = 32 / bits;
   const auto a = [&](u32 row, u32 i) { return std::abs(small(row * k + i)); };
@@ -241,7 +287,7 @@ void check_mma(u32 k, u32 bits, void (*mma)(Value*, const u32*, const u32*, cons
       }
     }
     const Value c[4] = {1, 2, 3, 4};
-    mma(d[ab::lane()].data(), fa, fb, c);
+    mma(d[ab::lane()].data(), fa, fb, c, __LINE__);
   }));
   for (u32 l = 0; l < 32; ++l) {
     for (u32 j = 0; j < 4; ++j) {
@@ -294,7 +340,7 @@ TEST(Emulator, MbarriersPingPong) {
   std::iota(source.begin(), source.end(), 7u);
   std::vector<u32> out(64);
   ASSERT_TRUE(run({.block_threads = 64, .shared_bytes = 128}, [&] {
-    const u32 full = ab::shared_base() + 64, empty = full + 8;
+    const u32 full = ab::shared_base() + 64, empty = full + 8, warp = ab::warp();
     if (ab::thread() == 0) {
       ab::mbarrier_init(full, 1);
       ab::mbarrier_init(empty, 32);
@@ -307,7 +353,7 @@ TEST(Emulator, MbarriersPingPong) {
         ab::mbarrier_wait(empty, parity ^ 1);
         ab::mbarrier_arrive_expect_tx(full, 64);
         ab::bulk_copy_g2s(ab::shared_base(), &source[16 * step], 64, full);
-      } else if (ab::warp() == 1) {
+      } else if (warp == 1) {
         while (!ab::mbarrier_test(full, parity)) {
         }
         if (ab::lane() < 16) {

@@ -60,6 +60,9 @@ AB_FN u32 philox_word(u64 seed, u64 index) {
 AB_MMA_WORDS(mma_m16n8k16_f16)
 AB_MMA_WORDS(mma_m16n8k16_bf16)
 AB_MMA_WORDS(mma_m16n8k8_tf32)
+AB_FN void mma_m16n8k16_f16_f16(u32* d, const u32* a, const u32* b) {
+  mma_m16n8k16_f16_f16(d, a, b, d);
+}
 AB_MMA_INTEGER_WORDS(mma_m16n8k32_s8)
 AB_MMA_INTEGER_WORDS(mma_m16n8k32_u8)
 #if !defined(__CUDACC__) || __CUDA_ARCH__ >= 890

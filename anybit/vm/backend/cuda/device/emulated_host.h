@@ -13,6 +13,9 @@ struct EmulatedHost {
   // The block's shared memory, at address kSharedBase of the shared window.
   u8* shared;
   u32 shared_bytes;
+  /// Where in the text the warp function stands that is called next; 0: not known. Lanes that meet
+  /// from different lines are divergent.
+  u32 line;
 
   /// Ends the launch with this message; does not return.
   void (*fail)(const char* message);
@@ -38,5 +41,12 @@ struct EmulatedHost {
 constexpr u32 kSharedBase = 1024;  // As on sm_90, where the system keeps the first KiB.
 
 static thread_local EmulatedHost* host = nullptr;
+
+/// A meeting of the lanes of a warp, called from `line` of the text.
+AB_FN void meet_warp(u32 line, const char* name, void (*run)(void** operands, u32 threads),
+                     void* operands) {
+  host->line = line;
+  host->collective(32, name, run, operands);
+}
 
 }  // namespace ab

@@ -39,16 +39,16 @@ AB_FN void run_matrix(void** lanes, u32 count) {
   }
 }
 
-#define AB_MATRIX(NAME, COUNT, TRANSPOSE)                                                   \
-  AB_FN void ldmatrix_##NAME(u32* r, u32 row) {                                             \
-    MatrixOperand operand = {r, row};                                                       \
-    host->collective(32, "ldmatrix_" #NAME, run_matrix<COUNT, TRANSPOSE, false>, &operand); \
-  }                                                                                         \
-  AB_FN void stmatrix_##NAME(u32 row, const u32* r) {                                       \
-    u32 words[COUNT];                                                                       \
-    std::memcpy(words, r, sizeof words);                                                    \
-    MatrixOperand operand = {words, row};                                                   \
-    host->collective(32, "stmatrix_" #NAME, run_matrix<COUNT, TRANSPOSE, true>, &operand);  \
+#define AB_MATRIX(NAME, COUNT, TRANSPOSE)                                              \
+  AB_FN void ldmatrix_##NAME(u32* r, u32 row, u32 line = __builtin_LINE()) {           \
+    MatrixOperand operand = {r, row};                                                  \
+    meet_warp(line, "ldmatrix_" #NAME, run_matrix<COUNT, TRANSPOSE, false>, &operand); \
+  }                                                                                    \
+  AB_FN void stmatrix_##NAME(u32 row, const u32* r, u32 line = __builtin_LINE()) {     \
+    u32 words[COUNT];                                                                  \
+    std::memcpy(words, r, sizeof words);                                               \
+    MatrixOperand operand = {words, row};                                              \
+    meet_warp(line, "stmatrix_" #NAME, run_matrix<COUNT, TRANSPOSE, true>, &operand);  \
   }
 AB_MATRIX(x1, 1, false)
 AB_MATRIX(x2, 2, false)
@@ -122,10 +122,11 @@ AB_FN void run_mma(void** lanes, u32) {
   }
 }
 
-#define AB_MMA(NAME, VALUE, WORD_K, TYPE_A, TYPE_B, WORDS, HALF)                         \
-  AB_FN void NAME(WORDS* d, const u32* a, const u32* b, const WORDS* c) {                \
-    MmaOperand operand = {d, a, b, c};                                                   \
-    host->collective(32, #NAME, run_mma<VALUE, WORD_K, TYPE_A, TYPE_B, HALF>, &operand); \
+#define AB_MMA(NAME, VALUE, WORD_K, TYPE_A, TYPE_B, WORDS, HALF)                    \
+  AB_FN void NAME(WORDS* d, const u32* a, const u32* b, const WORDS* c,             \
+                  u32 line = __builtin_LINE()) {                                    \
+    MmaOperand operand = {d, a, b, c};                                              \
+    meet_warp(line, #NAME, run_mma<VALUE, WORD_K, TYPE_A, TYPE_B, HALF>, &operand); \
   }
 AB_MMA(mma_m16n8k16_f16, float, 2, kMmaF16, kMmaF16, float, false)
 AB_MMA(mma_m16n8k16_bf16, float, 2, kMmaBf16, kMmaBf16, float, false)

@@ -7,7 +7,11 @@ namespace ab {
 
 AB_FN u32 thread() { return host->thread; }
 AB_FN u32 lane() { return host->thread & 31; }
-AB_FN u32 warp() { return host->thread >> 5; }
+AB_FN void run_nothing(void**, u32) {}
+AB_FN u32 warp(u32 line = __builtin_LINE()) {
+  meet_warp(line, "warp", run_nothing, nullptr);
+  return host->thread >> 5;
+}
 AB_FN u32 block_threads() { return host->block_threads; }
 AB_FN u32 block_x() { return host->block[0]; }
 AB_FN u32 block_y() { return host->block[1]; }
@@ -27,18 +31,30 @@ AB_FN void run_shuffle(void** lanes, u32 count) {
     own.result = static_cast<ShuffleOperand*>(lanes[source])->value;
   }
 }
-AB_FN u32 shuffle_from(u32 v, u32 source) {
+AB_FN u32 shuffle_from(u32 v, u32 source, u32 line) {
   ShuffleOperand operand = {v, source, 0};
-  host->collective(32, "shuffle", run_shuffle, &operand);
+  meet_warp(line, "shuffle", run_shuffle, &operand);
   return operand.result;
 }
-AB_FN u32 shuffle(u32 v, u32 source) { return shuffle_from(v, source & 31); }
-AB_FN u32 shuffle_xor(u32 v, u32 mask) { return shuffle_from(v, lane() ^ (mask & 31)); }
-AB_FN u32 shuffle_up(u32 v, u32 delta) { return shuffle_from(v, lane() - (delta & 31)); }
-AB_FN u32 shuffle_down(u32 v, u32 delta) { return shuffle_from(v, lane() + (delta & 31)); }
-#define AB_SHUFFLE(NAME)                                                                  \
-  AB_FN float NAME(float v, u32 which) { return bits_float(NAME(float_bits(v), which)); } \
-  AB_FN i32 NAME(i32 v, u32 which) { return static_cast<i32>(NAME(static_cast<u32>(v), which)); }
+AB_FN u32 shuffle(u32 v, u32 source, u32 line = __builtin_LINE()) {
+  return shuffle_from(v, source & 31, line);
+}
+AB_FN u32 shuffle_xor(u32 v, u32 mask, u32 line = __builtin_LINE()) {
+  return shuffle_from(v, lane() ^ (mask & 31), line);
+}
+AB_FN u32 shuffle_up(u32 v, u32 delta, u32 line = __builtin_LINE()) {
+  return shuffle_from(v, lane() - (delta & 31), line);
+}
+AB_FN u32 shuffle_down(u32 v, u32 delta, u32 line = __builtin_LINE()) {
+  return shuffle_from(v, lane() + (delta & 31), line);
+}
+#define AB_SHUFFLE(NAME)                                              \
+  AB_FN float NAME(float v, u32 which, u32 line = __builtin_LINE()) { \
+    return bits_float(NAME(float_bits(v), which, line));              \
+  }                                                                   \
+  AB_FN i32 NAME(i32 v, u32 which, u32 line = __builtin_LINE()) {     \
+    return static_cast<i32>(NAME(static_cast<u32>(v), which, line));  \
+  }
 AB_SHUFFLE(shuffle)
 AB_SHUFFLE(shuffle_xor)
 AB_SHUFFLE(shuffle_up)
@@ -50,18 +66,24 @@ AB_FN void run_ballot(void** lanes, u32 count) {
   for (u32 i = 0; i < count; ++i) votes |= *static_cast<u32*>(lanes[i]) << i;
   for (u32 i = 0; i < count; ++i) *static_cast<u32*>(lanes[i]) = votes;
 }
-AB_FN u32 ballot(bool predicate) {
+AB_FN u32 ballot(bool predicate, u32 line = __builtin_LINE()) {
   u32 vote = predicate;
-  host->collective(32, "ballot", run_ballot, &vote);
+  meet_warp(line, "ballot", run_ballot, &vote);
   return vote;
 }
-AB_FN bool any(bool predicate) { return ballot(predicate) != 0; }
-AB_FN bool all(bool predicate) { return ballot(predicate) == 0xffffffff; }
-AB_FN bool elect() { return lane() == 0; }
+AB_FN bool any(bool predicate, u32 line = __builtin_LINE()) { return ballot(predicate, line) != 0; }
+AB_FN bool all(bool predicate, u32 line = __builtin_LINE()) {
+  return ballot(predicate, line) == 0xffffffff;
+}
+AB_FN bool elect(u32 line = __builtin_LINE()) {
+  meet_warp(line, "elect", run_nothing, nullptr);
+  return lane() == 0;
+}
 
-AB_FN void run_nothing(void**, u32) {}
 AB_FN void sync_cta() { host->barrier(0, host->block_threads, true); }
-AB_FN void sync_warp() { host->collective(32, "sync_warp", run_nothing, nullptr); }
+AB_FN void sync_warp(u32 line = __builtin_LINE()) {
+  meet_warp(line, "sync_warp", run_nothing, nullptr);
+}
 AB_FN void sync_named(u32 id, u32 threads) { host->barrier(id, threads, true); }
 AB_FN void arrive_named(u32 id, u32 threads) { host->barrier(id, threads, false); }
 

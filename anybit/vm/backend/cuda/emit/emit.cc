@@ -1,5 +1,7 @@
 #include "anybit/vm/backend/cuda/emit/emit.h"
 
+#include <algorithm>
+
 #include "anybit/base/check.h"
 #include "anybit/vm/backend/cuda/emit/internal/emitter.h"
 
@@ -7,7 +9,12 @@ namespace anybit::vm::cuda {
 
 Result<EmittedKernel> emit_cuda(const LoweredProgram& lowered, const EmitOptions& options) {
   ANYBIT_CHECK(lowered.code.has_value());
-  return Emitter(lowered, options).run();
+  Emitter emitter(lowered, options);
+  ANYBIT_ASSIGN(EmittedKernel kernel, emitter.run());
+  // Groups of threads have scratch areas of their own, whose places follow from their sizes.
+  const std::vector<int64_t>& sizes = emitter.scratch_bytes();
+  if (std::ranges::count_if(sizes, [](int64_t size) { return size > 0; }) < 2) return kernel;
+  return Emitter(lowered, options, sizes).run();
 }
 
 Result<TensorMapValues> evaluate_tensor_map(const TensorMapParameter& map,

@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "anybit/vm/backend/reference/internal/execution.h"
+#include "anybit/vm/mma_order.h"
 
 namespace anybit::vm::reference {
 namespace {
@@ -58,13 +59,18 @@ struct ProductShape {
   int64_t m, n, k;
 };
 
+/// `element` of the accumulator: f32, or f16, which is rounded after each step of the tensor cores.
 Code dot_float(const std::vector<float>& a, const std::vector<float>& b, const ProductShape& shape,
-               int64_t i, int64_t j, Code c) {
-  auto sum = static_cast<float>(element_value(numeric::kF32, c));
+               int64_t i, int64_t j, const ElementFormat& element, Code c) {
+  auto sum = static_cast<float>(element_value(element, c));
   for (int64_t p = 0; p < shape.k; ++p) {
     sum = std::fma(a[i * shape.k + p], b[p * shape.n + j], sum);
+    const bool is_step = p % exact::kHalfSumTerms == exact::kHalfSumTerms - 1;
+    if (element == numeric::kF16 && is_step) {
+      sum = static_cast<float>(element_value(element, float_code(element, sum)));
+    }
   }
-  return float_code(numeric::kF32, sum);
+  return float_code(element, sum);
 }
 
 Code dot_integer(const std::vector<Code>& a, const std::vector<Code>& b,
@@ -84,7 +90,7 @@ Status execute_dot(Execution& execution, const InstructionView& view) {
   const auto& operands = view.instruction.operands;
   const TensorType &a_type = view.operand(0), &b_type = view.operand(1);
   const ProductShape shape{a_type.shape[0], b_type.shape[1], a_type.shape[1]};
-  const bool is_float = view.result().element == numeric::kF32, is_tf32 = view.integer(0) == 1;
+  const bool is_float = view.result().element != kInt32, is_tf32 = view.integer(0) == 1;
   RegisterTile result(view.result().element, execution.tables(view.instruction.result));
   const LayoutTables& tables = result.tables();
   for (int64_t warp = 0; warp < execution.num_warps(); ++warp) {
@@ -106,7 +112,7 @@ Status execute_dot(Execution& execution, const InstructionView& view) {
         }
         ANYBIT_ASSIGN(const Code c, execution.read_held(operands[2], t, linear));
         result.set(t, e,
-                   is_float ? dot_float(a_values, b_values, shape, i, j, c)
+                   is_float ? dot_float(a_values, b_values, shape, i, j, view.result().element, c)
                             : dot_integer(a.codes, b.codes, a_type.element, shape, i, j, c));
       }
     }

@@ -1,13 +1,13 @@
-// Instructions in which threads work together: reductions, scans, layout conversions, matrix
-// products.
+// Instructions in which threads work together: reductions, scans, matrix products. Layout
+// conversions: emit_convert_layout.cc.
 #include <bit>
 
 #include "anybit/layout/register_layout_ops.h"
 #include "anybit/vm/backend/cuda/cast/emit_cast.h"
 #include "anybit/vm/backend/cuda/emit/internal/elementwise.h"
 #include "anybit/vm/backend/cuda/emit/internal/emit_table.h"
-#include "anybit/vm/backend/cuda/emit/internal/memory_access.h"
 #include "anybit/vm/ir/dot.h"
+#include "anybit/vm/mma_order.h"
 
 namespace anybit::vm::cuda {
 namespace {
@@ -258,84 +258,10 @@ Status emit_scan(Emitter& out, const InstructionView& view) {
 
 namespace {
 
-/// Local places in `from` of the elements of `to`, if each thread holds what it needs and always at
-/// the same places; nothing otherwise.
-std::optional<std::vector<int64_t>> places_within_threads(const RegisterLayout& from,
-                                                          const RegisterLayout& to) {
-  std::vector<int64_t> places;
-  for (int64_t e = 0; e < to.local_size(); ++e) {
-    const int64_t place = from.locate(to.linear_index(0, e)).local;
-    for (int64_t t = 0; t < to.num_threads(); ++t) {
-      const int64_t linear = to.linear_index(t, e);
-      if (!from.holds(t, linear) || from.locate(linear).local != place) return std::nullopt;
-    }
-    places.push_back(place);
-  }
-  return places;
-}
-
-void convert_through_shared(Emitter& out, const InstructionView& view) {
-  const TensorType &from = view.operand(0), &to = view.result();
-  const int bits = from.element.bits;
-  const ValueId source = view.instruction.operands[0], result = view.instruction.result;
-  if (bits % 8 != 0) {
-    const int64_t bytes = scratch_element_bytes(from.element);
-    const std::string scratch = out.scratch(from.num_elements() * bytes);
-    out.barrier();
-    spill(out, source, *from.register_layout, scratch, bytes);
-    out.barrier();
-    out.declare(result);
-    refill(out, result, *to.register_layout, scratch, bytes);
-    return;
-  }
-  out.scratch(from.num_elements() * bits / 8);
-  SharedView area;
-  area.byte_offset = out.shared_plan().total_bytes;
-  area.strides.assign(from.shape.size(), 1);
-  for (size_t d = from.shape.size() - 1; d > 0; --d) {
-    area.strides[d - 1] = area.strides[d] * from.shape[d];
-  }
-  area.swizzle =
-      best_swizzle({{&*from.register_layout, area.strides}, {&*to.register_layout, area.strides}},
-                   bits, from.num_elements());
-  out.barrier();
-  const SharedAccess write(out, area, bits, *from.register_layout);
-  const std::string holder = out.first_holder(*from.register_layout);
-  if (!holder.empty()) out.open("if ({})", holder);
-  for (int64_t r = 0; r < write.num_runs(); ++r) {
-    emit_run_store(out, source, write.plan(), r, bits, "shared", write.address(r));
-  }
-  if (!holder.empty()) out.close();
-  out.barrier();
-  const SharedAccess read(out, area, bits, *to.register_layout);
-  out.line("ab::u32 {}[{}] = {{}};", out.tile(result), out.num_words(to));
-  for (int64_t r = 0; r < read.num_runs(); ++r) {
-    emit_run_load(out, result, read.plan(), r, bits, "shared", read.address(r), "");
-  }
-}
-
-}  // namespace
-
-Status emit_convert_layout(Emitter& out, const InstructionView& view) {
-  const RegisterLayout &from = *view.operand(0).register_layout,
-                       &to = *view.result().register_layout;
-  if (const auto places = places_within_threads(from, to)) {
-    const ValueId source = view.instruction.operands[0];
-    out.declare(view.instruction.result);
-    out.write_codes(
-        view.instruction.result, [&](int64_t e) { return out.code(source, (*places)[e]); }, true);
-    return {};
-  }
-  convert_through_shared(out, view);
-  return {};
-}
-
-namespace {
-
 /// The operand's elements as 32-bit words: f32, or int32 of integers.
 Result<std::string> widened(Emitter& out, const InstructionView& view, size_t i) {
   const TensorType& type = view.operand(i);
-  const bool is_float = view.result().element == numeric::kF32;
+  const bool is_float = view.result().element != kInt32;
   const ElementFormat wide = is_float ? numeric::kF32 : kInt32;
   const std::string source = out.tile(view.instruction.operands[i]);
   if (type.element == wide) return source;
@@ -362,7 +288,8 @@ Status emit_scalar_dot(Emitter& out, const InstructionView& view) {
                   tile_element_name(a.element), shape_text(a.shape), shape_text(b.shape)));
   ANYBIT_ASSIGN(const std::string wide_a, widened(out, view, 0));
   ANYBIT_ASSIGN(const std::string wide_b, widened(out, view, 1));
-  const bool is_float = c.element == numeric::kF32;
+  const bool is_float = c.element != kInt32, is_half = c.element == numeric::kF16;
+  std::vector<std::string> halves;  // Accumulators of f16, as floats.
   const std::string result = out.tile(view.instruction.result);
   out.declare(view.instruction.result);
   for (int64_t e = 0; e < layout.local_size(); ++e) {
@@ -371,12 +298,22 @@ Status emit_scalar_dot(Emitter& out, const InstructionView& view) {
     const int64_t b0 = b.register_layout->local_index({0, x[1]});
     const int64_t a_step = k > 1 ? a.register_layout->local_index({x[0], 1}) - a0 : 0;
     const int64_t b_step = k > 1 ? b.register_layout->local_index({1, x[1]}) - b0 : 0;
-    out.line("{}[{}] = {}[{}];", result, e, out.tile(view.instruction.operands[2]), e);
+    if (is_half) {
+      halves.push_back(out.fresh("sum"));
+      out.line("float {} = {};", halves.back(), out.number(view.instruction.operands[2], e));
+    } else {
+      out.line("{}[{}] = {}[{}];", result, e, out.tile(view.instruction.operands[2]), e);
+    }
     out.line("#pragma unroll");
     out.open("for (int p = 0; p < {}; ++p)", k);
     const std::string left = fmt::format("{}[{} + {} * p]", wide_a, a0, a_step);
     const std::string right = fmt::format("{}[{} + {} * p]", wide_b, b0, b_step);
-    if (is_float) {
+    if (is_half) {
+      out.line("{0} = ab::fma(ab::bits_float({1}), ab::bits_float({2}), {0});", halves.back(), left,
+               right);
+      out.line("if (p % {0} == {0} - 1 || p == {1}) {2} = ab::f16_lo_to_f32(ab::f32_to_f16({2}));",
+               exact::kHalfSumTerms, k - 1, halves.back());
+    } else if (is_float) {
       out.line(
           "{0}[{1}] = ab::float_bits(ab::fma(ab::bits_float({2}), ab::bits_float({3}), "
           "ab::bits_float({0}[{1}])));",
@@ -385,6 +322,11 @@ Status emit_scalar_dot(Emitter& out, const InstructionView& view) {
       out.line("{0}[{1}] += {2} * {3};", result, e, left, right);
     }
     out.close();
+  }
+  if (is_half) {
+    out.write_codes(
+        view.instruction.result,
+        [&](int64_t e) { return fmt::format("ab::f32_to_f16({})", halves[e]); }, true);
   }
   return {};
 }
@@ -429,7 +371,7 @@ Status emit_dot(Emitter& out, const InstructionView& view) {
     for (int64_t p = 0; p < plan.layouts.tiles.local_size(); ++p) {
       const layout::Dims tile = plan.layouts.tiles.coordinates(0, p);
       const int64_t row = tile[0] * atom.m, column = tile[1] * atom.n, inner = step * atom.k;
-      const int64_t c_word = layout.local_index({row, column});
+      const int64_t c_word = layout.local_index({row, column}) * view.result().element.bits / 32;
       const int64_t a_word = view.operand(0).register_layout->local_index({row, inner}) * bits / 32;
       const int64_t b_word =
           view.operand(1).register_layout->local_index({inner, column}) * bits / 32;

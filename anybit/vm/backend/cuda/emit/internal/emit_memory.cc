@@ -122,12 +122,12 @@ Status emit_scatter_global(Emitter& out, const InstructionView& view) {
 Status emit_load_shared(Emitter& out, const InstructionView& view) {
   const ValueId tile = view.instruction.result;
   const TensorType& type = view.result();
+  const SharedView& shared = out.shared_plan().view(view.instruction.operands[0]);
   if (const auto* matrices = out.find_statement_plan<MatrixLoadPlan>()) {
-    emit_ldmatrix(out, view, *matrices);
+    emit_ldmatrix(out, out.tile(tile), type, shared, *matrices);
     return {};
   }
-  const SharedAccess access(out, out.shared_plan().view(view.instruction.operands[0]),
-                            type.element.bits, *type.register_layout,
+  const SharedAccess access(out, shared, type.element.bits, *type.register_layout,
                             out.statement_plan<AccessPlan>());
   if (access.plan().unit_bytes == 0) return refuse_part_of_byte(type, "reads");
   out.line("ab::u32 {}[{}]{};", out.tile(tile), out.num_words(type),
@@ -141,8 +141,12 @@ Status emit_load_shared(Emitter& out, const InstructionView& view) {
 Status emit_store_shared(Emitter& out, const InstructionView& view) {
   const ValueId tile = view.instruction.operands[1];
   const TensorType& type = view.operand(1);
-  const SharedAccess access(out, out.shared_plan().view(view.instruction.operands[0]),
-                            type.element.bits, *type.register_layout,
+  const SharedView& shared = out.shared_plan().view(view.instruction.operands[0]);
+  if (const auto matrices = plan_stmatrix(out, type, shared)) {
+    emit_stmatrix(out, out.tile(tile), type, shared, *matrices);
+    return {};
+  }
+  const SharedAccess access(out, shared, type.element.bits, *type.register_layout,
                             out.statement_plan<AccessPlan>());
   if (access.plan().unit_bytes == 0) return refuse_part_of_byte(type, "stores");
   const std::string holder = out.first_holder(*type.register_layout);

@@ -1,43 +1,14 @@
 // Instructions that make, move and re-index register tiles.
+#include <numeric>
+
 #include "anybit/layout/conversion.h"
 #include "anybit/layout/register_layout_ops.h"
 #include "anybit/vm/backend/cuda/cast/emit_cast.h"
 #include "anybit/vm/backend/cuda/emit/internal/elementwise.h"
 #include "anybit/vm/backend/cuda/emit/internal/emit_table.h"
+#include "anybit/vm/backend/cuda/emit/internal/rearrange.h"
 
 namespace anybit::vm::cuda {
-namespace {
-
-/// result[e] = source[places[e]], code by code; whole words where the places allow.
-void emit_gather_places(Emitter& out, ValueId result, ValueId source,
-                        const std::vector<int64_t>& places) {
-  out.declare(result);
-  if (is_identity(places)) {
-    out.line("#pragma unroll");
-    out.line("for (int i = 0; i < {}; ++i) {}[i] = {}[i];",
-             out.num_words(out.program().type_of(result)), out.tile(result), out.tile(source));
-    return;
-  }
-  if (out.program().type_of(result).element.bits == 16) {
-    const auto count = static_cast<int64_t>(places.size());
-    for (int64_t w = 0; w < (count + 1) / 2; ++w) {
-      const int64_t low = places[2 * w], high = 2 * w + 1 < count ? places[2 * w + 1] : low;
-      out.line("{}[{}] = {};", out.tile(result), w, out.pair(source, low, high));
-    }
-    return;
-  }
-  out.write_codes(
-      result, [&](int64_t e) { return out.code(source, places[e]); }, true);
-}
-
-std::vector<int64_t> identity_places(int64_t count) {
-  std::vector<int64_t> places;
-  for (int64_t e = 0; e < count; ++e) places.push_back(e);
-  return places;
-}
-
-}  // namespace
-
 Status emit_full(Emitter& out, const InstructionView& view) {
   const numeric::ElementFormat& element = view.result().element;
   const std::string value = out.fresh("value");
@@ -146,13 +117,14 @@ Status emit_reshape(Emitter& out, const InstructionView& view) {
   for (int64_t e = 0; e < to.local_size(); ++e) {
     places.push_back(from.locate(to.local_offset(e)).local);
   }
-  emit_gather_places(out, view.instruction.result, view.instruction.operands[0], places);
+  emit_gathered_places(out, view.instruction.result, view.instruction.operands[0], places);
   return {};
 }
 
 Status emit_permute(Emitter& out, const InstructionView& view) {
-  emit_gather_places(out, view.instruction.result, view.instruction.operands[0],
-                     identity_places(view.result().register_layout->local_size()));
+  std::vector<int64_t> places(static_cast<size_t>(view.result().register_layout->local_size()));
+  std::iota(places.begin(), places.end(), 0);
+  emit_gathered_places(out, view.instruction.result, view.instruction.operands[0], places);
   return {};
 }
 
@@ -165,7 +137,7 @@ Status emit_slice(Emitter& out, const InstructionView& view) {
     for (int d = 0; d < coords.size(); ++d) coords[d] += offset[static_cast<size_t>(d)];
     places.push_back(from.local_index(coords));
   }
-  emit_gather_places(out, view.instruction.result, view.instruction.operands[0], places);
+  emit_gathered_places(out, view.instruction.result, view.instruction.operands[0], places);
   return {};
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 #include <cmath>
+#include <numeric>
 
 #include "anybit/base/check.h"
 #include "anybit/vm/backend/cuda/emit/internal/emit_table.h"
@@ -66,12 +67,14 @@ std::string float_literal(float value) {
 
 }  // namespace
 
-Emitter::Emitter(const LoweredProgram& lowered, const EmitOptions& options)
+Emitter::Emitter(const LoweredProgram& lowered, const EmitOptions& options,
+                 std::vector<int64_t> reserved)
     : program_(lowered.program),
       plan_(*lowered.code),
       options_(options),
       scalars_(lowered.program),
       tile_ranges_(lowered.program),
+      reserved_bytes_(std::move(reserved)),
       num_threads_(lowered.program.num_threads()) {
   const Program& program = program_;
   std::set<std::string> taken;
@@ -319,10 +322,20 @@ std::string Emitter::first_holder(const layout::RegisterLayout& layout) {
   return fmt::format("{} == 0", thread_sum(digits, weights));
 }
 
+int64_t Emitter::scratch_offset(int64_t bytes) {
+  const size_t group = is_whole_cta() ? 0 : static_cast<size_t>(num_groups_);
+  if (scratch_bytes_.size() <= group) scratch_bytes_.resize(group + 1);
+  constexpr int64_t kAlignment = 128;
+  const int64_t rounded = (bytes + kAlignment - 1) / kAlignment * kAlignment;
+  scratch_bytes_[group] = std::max(scratch_bytes_[group], rounded);
+  int64_t offset = plan_.shared.total_bytes;
+  for (size_t g = 0; g < std::min(group, reserved_bytes_.size()); ++g) offset += reserved_bytes_[g];
+  return offset;
+}
+
 std::string Emitter::scratch(int64_t bytes) {
-  scratch_bytes_ = std::max(scratch_bytes_, bytes);
-  return plan_.shared.total_bytes == 0 ? "smem"
-                                       : fmt::format("smem + {}", plan_.shared.total_bytes);
+  const int64_t offset = scratch_offset(bytes);
+  return offset == 0 ? "smem" : fmt::format("smem + {}", offset);
 }
 
 void Emitter::elect() {
@@ -589,7 +602,8 @@ Result<EmittedKernel> Emitter::run() {
   EmittedKernel kernel;
   kernel.name = "vm_" + program_.name;  // Apart from what the C library calls so.
   kernel.threads_per_cta = program_.num_threads();
-  kernel.shared_bytes = plan_.shared.total_bytes + scratch_bytes_;
+  kernel.shared_bytes =
+      std::accumulate(scratch_bytes_.begin(), scratch_bytes_.end(), plan_.shared.total_bytes);
   kernel.grid = program_.grid;
   constexpr int64_t kMaxSharedBytes = 227 * 1024;
   if (kernel.shared_bytes > kMaxSharedBytes) {

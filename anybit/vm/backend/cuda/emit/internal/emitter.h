@@ -28,7 +28,9 @@ inline std::string all_of(const std::string& a, const std::string& b) {
 
 class Emitter {
  public:
-  Emitter(const LoweredProgram& lowered, const EmitOptions& options);
+  /// `reserved`: what scratch_bytes() was after a run of the same program; empty: nothing.
+  Emitter(const LoweredProgram& lowered, const EmitOptions& options,
+          std::vector<int64_t> reserved = {});
 
   Result<EmittedKernel> run();
 
@@ -110,8 +112,12 @@ class Emitter {
   /// Whether some wgmma has this tile as its sum, or as its operand in registers.
   bool is_wgmma_register(ValueId id) const { return wgmma_registers_.contains(id); }
 
-  /// The byte address of the scratch area of shared memory, and its size so far.
+  /// The byte offset of a scratch area of shared memory, of at least `bytes`: each group of threads
+  /// has its own, for groups run at the same time. scratch(): its address.
+  int64_t scratch_offset(int64_t bytes);
   std::string scratch(int64_t bytes);
+  /// The sizes of the scratch areas: of the CTA, then of each group.
+  const std::vector<int64_t>& scratch_bytes() const { return scratch_bytes_; }
 
   /// Between elect() and end_elect(), what is written runs in the first thread of those here.
   void elect();
@@ -145,6 +151,8 @@ class Emitter {
   const EmitOptions options_;
   ScalarAnalysis scalars_;
   TileRanges tile_ranges_;
+  // Of scratch areas, as a run before found them.
+  const std::vector<int64_t> reserved_bytes_;
   std::string body_, prologue_;
   std::map<std::string, std::string> functions_;
   std::vector<std::string> function_order_;
@@ -162,7 +170,7 @@ class Emitter {
   std::string group_;  // The variable with the thread's index in the group; empty: the CTA.
   int64_t num_threads_;
   int64_t num_groups_ = 0;
-  int64_t scratch_bytes_ = 0;
+  std::vector<int64_t> scratch_bytes_ = {0};
   int depth_ = 1;
   int next_name_ = 0;
   int line_number_ = 0;

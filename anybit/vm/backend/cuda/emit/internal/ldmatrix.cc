@@ -27,20 +27,44 @@ std::string lane_row(Emitter& out, const MatrixLoadPlan& plan, const SharedView&
   return sum;
 }
 
-}  // namespace
-
-void emit_ldmatrix(Emitter& out, const InstructionView& view, const MatrixLoadPlan& plan) {
-  const ValueId tile = view.instruction.result;
-  const TensorType& type = view.result();
-  const SharedView& shared = out.shared_plan().view(view.instruction.operands[0]);
+/// Calls emit(suffix, first word, address) for every group.
+template <class Emit>
+void for_each_group(Emitter& out, const MatrixLoadPlan& plan, const SharedView& shared, int bits,
+                    const Emit& emit) {
   const std::string at = out.fresh("row");
   out.line("const ab::u32 {} = (ab::u32)({});", at, lane_row(out, plan, shared));
-  out.line("ab::u32 {}[{}];", out.tile(tile), out.num_words(type));
   for (int64_t first = 0; first < plan.matrices.local_size(); first += plan.group) {
-    out.line("ab::ldmatrix_x{}{}({} + {}, {});", plan.group, plan.is_transposed ? "_trans" : "",
-             out.tile(tile), first,
-             shared_address(shared, type.element.bits, at, plan.linear(first)));
+    emit(fmt::format("x{}{}", plan.group, plan.is_transposed ? "_trans" : ""), first,
+         shared_address(shared, bits, at, plan.linear(first)));
   }
+}
+
+}  // namespace
+
+void emit_ldmatrix(Emitter& out, const std::string& array, const TensorType& type,
+                   const SharedView& shared, const MatrixLoadPlan& plan) {
+  out.line("ab::u32 {}[{}];", array, out.num_words(type));
+  for_each_group(out, plan, shared, type.element.bits,
+                 [&](const std::string& suffix, int64_t word, const std::string& address) {
+                   out.line("ab::ldmatrix_{}({} + {}, {});", suffix, array, word, address);
+                 });
+}
+
+std::optional<MatrixLoadPlan> plan_stmatrix(const Emitter& out, const TensorType& type,
+                                            const SharedView& shared) {
+  constexpr int kFirstArchitecture = 90;
+  if (out.architecture() < kFirstArchitecture || type.register_layout->replication() != 1) {
+    return std::nullopt;
+  }
+  return plan_matrix_load(type, shared, out.num_threads(), out.scalars());
+}
+
+void emit_stmatrix(Emitter& out, const std::string& array, const TensorType& type,
+                   const SharedView& shared, const MatrixLoadPlan& plan) {
+  for_each_group(out, plan, shared, type.element.bits,
+                 [&](const std::string& suffix, int64_t word, const std::string& address) {
+                   out.line("ab::stmatrix_{}({}, {} + {});", suffix, address, array, word);
+                 });
 }
 
 }  // namespace anybit::vm::cuda

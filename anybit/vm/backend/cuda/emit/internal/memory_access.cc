@@ -190,37 +190,36 @@ std::string unit_address(const std::string& address, int64_t unit, const AccessP
 
 }  // namespace
 
-void emit_run_load(Emitter& out, ValueId tile, const AccessPlan& plan, int64_t r, int bits,
-                   std::string_view space, const std::string& address, std::string_view suffix) {
+void emit_run_load(Emitter& out, const std::string& array, const AccessPlan& plan, int64_t r,
+                   int bits, std::string_view space, const std::string& address,
+                   std::string_view suffix) {
   for (int64_t u = 0; u < plan.units; ++u) {
     const UnitPlace place = place_of(plan, r, u, bits);
     const std::string from = unit_address(address, u, plan);
     if (plan.unit_bytes >= 4) {
-      out.line("ab::load_{}<{}{}>({} + {}, {});", space, plan.unit_bytes, suffix, out.tile(tile),
-               place.word, from);
+      out.line("ab::load_{}<{}{}>({} + {}, {});", space, plan.unit_bytes, suffix, array, place.word,
+               from);
       continue;
     }
     const std::string part = out.fresh("part");
     out.line("ab::u32 {}[1];", part);
     out.line("ab::load_{}<{}{}>({}, {});", space, plan.unit_bytes, suffix, part, from);
-    out.line("{}[{}] {} {}[0]{};", out.tile(tile), place.word, "|=", part,
+    out.line("{}[{}] {} {}[0]{};", array, place.word, "|=", part,
              place.bit == 0 ? "" : fmt::format(" << {}", place.bit));
   }
 }
 
-void emit_run_store(Emitter& out, ValueId tile, const AccessPlan& plan, int64_t r, int bits,
-                    std::string_view space, const std::string& address) {
+void emit_run_store(Emitter& out, const std::string& array, const AccessPlan& plan, int64_t r,
+                    int bits, std::string_view space, const std::string& address) {
   for (int64_t u = 0; u < plan.units; ++u) {
     const UnitPlace place = place_of(plan, r, u, bits);
     const std::string to = unit_address(address, u, plan);
     if (plan.unit_bytes >= 4) {
-      out.line("ab::store_{}<{}>({}, {} + {});", space, plan.unit_bytes, to, out.tile(tile),
-               place.word);
+      out.line("ab::store_{}<{}>({}, {} + {});", space, plan.unit_bytes, to, array, place.word);
       continue;
     }
     const std::string part = out.fresh("part");
-    out.line("const ab::u32 {}[1] = {{ {}[{}] >> {} }};", part, out.tile(tile), place.word,
-             place.bit);
+    out.line("const ab::u32 {}[1] = {{ {}[{}] >> {} }};", part, array, place.word, place.bit);
     out.line("ab::store_{}<{}>({}, {});", space, plan.unit_bytes, to, part);
   }
 }

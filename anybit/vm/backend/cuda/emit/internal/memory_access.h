@@ -74,11 +74,23 @@ class SharedAccess {
 std::string shared_address(const SharedView& shared, int bits, const std::string& first,
                            int64_t constant);
 
-/// Text that reads run r into the words of a tile, or writes it from them; `address` is a pointer
-/// or shared address. `space` is "global" or "shared"; `suffix` goes into the template arguments.
-void emit_run_load(Emitter& out, ValueId tile, const AccessPlan& plan, int64_t r, int bits,
-                   std::string_view space, const std::string& address, std::string_view suffix);
-void emit_run_store(Emitter& out, ValueId tile, const AccessPlan& plan, int64_t r, int bits,
-                    std::string_view space, const std::string& address);
+/// Text that reads run r into an array of words, or writes it from them; `address` is a pointer or
+/// shared address. `space` is "global" or "shared"; `suffix` goes into the template arguments.
+void emit_run_load(Emitter& out, const std::string& array, const AccessPlan& plan, int64_t r,
+                   int bits, std::string_view space, const std::string& address,
+                   std::string_view suffix);
+void emit_run_store(Emitter& out, const std::string& array, const AccessPlan& plan, int64_t r,
+                    int bits, std::string_view space, const std::string& address);
+
+/// The same of the words of a tile.
+inline void emit_run_load(Emitter& out, ValueId tile, const AccessPlan& plan, int64_t r, int bits,
+                          std::string_view space, const std::string& address,
+                          std::string_view suffix) {
+  emit_run_load(out, out.tile(tile), plan, r, bits, space, address, suffix);
+}
+inline void emit_run_store(Emitter& out, ValueId tile, const AccessPlan& plan, int64_t r, int bits,
+                           std::string_view space, const std::string& address) {
+  emit_run_store(out, out.tile(tile), plan, r, bits, space, address);
+}
 
 }  // namespace anybit::vm::cuda

@@ -38,9 +38,10 @@ int64_t num_statements(const std::string& text) {
   return std::count(text.begin(), text.end(), ';');
 }
 
-/// Whether `half` holds every value of `from`.
-bool is_exact_in(const ElementFormat& from, const ElementFormat& half) {
-  const std::vector<uint32_t> table = internal::cast_table(from, half, {});
+/// Whether `half` holds every value of `from` after the cast that `options` ask for: an infinity
+/// that saturates there is not the f32 that it should become.
+bool is_exact_in(const ElementFormat& from, const ElementFormat& half, const CastOptions& options) {
+  const std::vector<uint32_t> table = internal::cast_table(from, half, options);
   for (uint32_t code = 0; code < table.size(); ++code) {
     const double value = numeric::decode(from, code);
     if (numeric::decode(half, table[code]) != value && value == value) return false;
@@ -54,7 +55,7 @@ CastCode emit_through_half(const ElementFormat& from, int64_t count, std::string
                            const CastOptions& options) {
   CastCode best;
   for (const ElementFormat& half : {numeric::kBF16, numeric::kF16}) {
-    if (!is_exact_in(from, half)) continue;
+    if (!is_exact_in(from, half, options)) continue;
     const std::string inner_name = fmt::format("{}_half", name);
     const auto inner = emit_cast(from, half, count, inner_name, options);
     if (!inner || inner->method == CastMethod::kTable) continue;

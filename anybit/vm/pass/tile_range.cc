@@ -45,9 +45,9 @@ TileRanges::TileRanges(const Program& program) : ranges_(program.values.size()) 
   for_each_statement(program.body, [&](const Statement& statement) {
     const ValueId result = statement.instruction.result;
     if (statement.kind != StatementKind::kInstruction || result == kNoValue) return;
-    const numeric::ElementFormat& element = program.type_of(result).element;
-    if (!is_integer_element(element)) return;
-    const TileRange all = of_element(element);
+    const TensorType& type = program.type_of(result);
+    if (type.space != MemorySpace::kRegister || !is_integer_element(type.element)) return;
+    const TileRange all = of_element(type.element);
     const auto index = static_cast<size_t>(result);
     const TileRange found = is_changed[index] ? all : computed(program, statement.instruction);
     ranges_[index] = contains(all, found) ? found : all;  // Beyond the element, it wraps.

@@ -141,7 +141,8 @@ int64_t nearest_float_index(const ElementFormat& f, double magnitude) {
   const auto bits = std::bit_cast<uint64_t>(magnitude);
   const int drop = 52 - f.mantissa_bits;
   const int64_t bias_change = 1023 - f.exponent_bias;
-  if (static_cast<int64_t>(bits >> 52) > bias_change) {
+  // Subnormal doubles, whose field is 0, lack the leading one that a carry relies on.
+  if (static_cast<int64_t>(bits >> 52) > std::max<int64_t>(bias_change, 0)) {
     const uint64_t rounded = (bits + (uint64_t{1} << (drop - 1)) - 1 + (bits >> drop & 1)) >> drop;
     return static_cast<int64_t>(rounded) - (bias_change << f.mantissa_bits);
   }

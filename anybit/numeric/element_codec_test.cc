@@ -405,6 +405,18 @@ TEST(ElementCodec, SpecialValues) {
             kInfinity);
 }
 
+TEST(ElementCodec, EncodesValuesThatAreSubnormalDoubles) {
+  for (const char* name : {"ue4m3b1051", "e4m3b1060", "e3m2b1030", "e5m2b1040"}) {
+    const auto f = parse_element_format(name);
+    ASSERT_TRUE(f) << name;
+    for (uint32_t code = 0; code < f->num_codes(); ++code) {
+      const double value = decode(*f, code);
+      if (!std::isfinite(value)) continue;
+      EXPECT_EQ(decode(*f, encode(*f, value)), value) << name << " code " << code;
+    }
+  }
+}
+
 TEST(ElementCodec, LimitsAreTheTableExtremes) {
   for (const std::string& name : all_format_names()) {
     const ElementFormat f = parse_element_format(name).value();

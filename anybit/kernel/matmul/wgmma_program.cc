@@ -48,6 +48,7 @@ class WgmmaMatmul {
     const Expr max_ctas = kb_.parameter("max_ctas", ScalarType::kI32);
     kb_.assume(equal(n % 8, 0));
     kb_.assume(equal(k % 8, 0));
+    kb_.assume(less(Expr(0), k));
     kb_.grid({min(max_ctas, ceil_div(m, s_.tile_m()) * ceil_div(n, s_.tile_n))});
     a_ = kb_.global_view(a, element_, {m, k});
     b_ = kb_.global_view(b, element_, {n, k});

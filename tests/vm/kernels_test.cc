@@ -20,29 +20,12 @@
 #include "anybit/kernel/reduce/sum_program.h"
 #include "anybit/kernel/softmax/softmax_program.h"
 #include "anybit/vm/backend/run.h"
+#include "tests/support/aligned_memory.h"
 
 namespace anybit::vm::testing {
 namespace {
 
-/// Memory at a multiple of 16 bytes.
-class Memory {
- public:
-  explicit Memory(size_t size) : bytes_(size + 16), size_(size) {
-    std::memset(bytes_.data(), 0xff, bytes_.size());
-  }
-  std::span<std::byte> span() {
-    const auto address = reinterpret_cast<uintptr_t>(bytes_.data());
-    return {bytes_.data() + (16 - address % 16) % 16, size_};
-  }
-  template <class T>
-  std::span<T> as() {
-    return {reinterpret_cast<T*>(span().data()), size_ / sizeof(T)};
-  }
-
- private:
-  std::vector<std::byte> bytes_;
-  size_t size_;
-};
+using Memory = anybit::testing::AlignedMemory;
 
 Memory halves(size_t count, uint64_t seed) {
   Memory memory(2 * count);

@@ -12,6 +12,7 @@
 #include "anybit/vm/pass/pipeline.h"
 #include "anybit/vm/text/parse.h"
 #include "anybit/vm/text/print.h"
+#include "tests/support/aligned_memory.h"
 
 namespace anybit::vm {
 namespace {
@@ -169,20 +170,7 @@ std::string explanation(const Program& program) {
   return text;
 }
 
-class Memory {
- public:
-  explicit Memory(size_t size) : bytes_(size + 16), size_(size) {
-    std::memset(bytes_.data(), 0xff, bytes_.size());
-  }
-  std::span<std::byte> span() {
-    const auto address = reinterpret_cast<uintptr_t>(bytes_.data());
-    return {bytes_.data() + (16 - address % 16) % 16, size_};
-  }
-
- private:
-  std::vector<std::byte> bytes_;
-  size_t size_;
-};
+using Memory = anybit::testing::AlignedMemory;
 
 /// y after a run, or the error.
 std::string outcome(Backend backend, const Program& program, int32_t begin, int32_t end) {
